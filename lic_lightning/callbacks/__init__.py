@@ -1,0 +1,1 @@
+"""Callbacks: what happens around training. Only these and the loggers know W&B."""

@@ -1,0 +1,3 @@
+from hydra.experimental.callback import Callback
+class SweepEnd(Callback):
+    """At the end of a multirun."""

@@ -1,0 +1,92 @@
+"""The codecs by name. A codec is one file in this folder that calls `register`; nothing else lists it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from torch import Tensor, nn
+
+import lic_lightning.codecs as codecs_package
+from lic_lightning.codecs.roles import RoleTable, tensor_roles
+
+Sizes = dict[str, int]
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """What the platform must know of a codec.
+
+    Attributes:
+        build: constructor, called with the sizes as keywords (`N`, and `M` where the codec has one).
+        sizes: per quality (1 = lowest rate) the sizes of the paper or zoo.
+        sizes_of: the sizes that a state dict was trained with.
+        roles: module prefixes to roles (see `roles.tensor_roles`).
+        stride: height and width must be multiples of it; evaluation pads to it.
+        zoo: CompressAI publishes weights under this name.
+    """
+
+    name: str
+    build: Callable[..., nn.Module]
+    sizes: Mapping[int, Sizes]
+    sizes_of: Callable[[Mapping[str, Tensor]], Sizes]
+    roles: RoleTable = field(hash=False)
+    stride: int = 64
+    zoo: bool = False
+
+
+_SPECS: dict[str, CodecSpec] = {}
+
+
+def register(spec: CodecSpec) -> CodecSpec:
+    """Adds a codec; a second one of the same name is an error."""
+    if spec.name in _SPECS:
+        raise ValueError(f"a codec named {spec.name!r} is registered already")
+    _SPECS[spec.name] = spec
+    return spec
+
+
+@cache
+def _import_all() -> None:
+    for module in pkgutil.iter_modules(codecs_package.__path__):
+        importlib.import_module(f"{codecs_package.__name__}.{module.name}")
+
+
+def names() -> list[str]:
+    """Names of all codecs, sorted."""
+    _import_all()
+    return sorted(_SPECS)
+
+
+def spec(name: str) -> CodecSpec:
+    """The codec registered as `name`.
+
+    Raises:
+        ValueError: there is none; the message lists the names and the nearest one.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise ValueError(f"unknown codec {name!r}{hint}; known: {', '.join(names())}")
+    return _SPECS[name]
+
+
+def build(name: str, quality: int, N: int | None = None, M: int | None = None) -> nn.Module:
+    """An untrained codec at the sizes of `quality`, `N` and `M` overriding them; its roles are checked."""
+    codec_spec = spec(name)
+    if quality not in codec_spec.sizes:
+        raise ValueError(f"{name} has qualities {list(codec_spec.sizes)}, got {quality}")
+    sizes = dict(codec_spec.sizes[quality])
+    for key, value in (("N", N), ("M", M)):
+        if value is None:
+            continue
+        if key not in sizes:
+            raise ValueError(f"{name} has no size {key}; it has {list(sizes)}")
+        sizes[key] = value
+    codec = codec_spec.build(**sizes)
+    tensor_roles(codec, codec_spec.roles)
+    return codec

@@ -1,0 +1,74 @@
+"""Where the configurations are, and what a config means: the identity of a cell and of its curve."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+_PACKAGED = Path(__file__).parent / "conf"
+CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"
+
+WITHOUT_MEANING = {
+    "": ("paths", "logger", "callbacks", "hydra", "sweep", "resume", "compile", "debug"),
+    "data": ("workers", "cache", "on_corrupt", "split_file"),
+    "evaluation": ("workers", "lpips_trunk"),
+    "trainer": (
+        "accelerator", "devices", "strategy", "num_nodes", "log_every_n_steps", "default_root_dir",
+        "enable_progress_bar", "enable_model_summary", "num_sanity_val_steps", "use_distributed_sampler",
+    ),
+}  # fmt: skip
+POINT_KEYS = ("lmbda", "codec.quality", "codec.weights")
+
+
+def register_resolvers() -> None:
+    """Makes `${lic.cell:}` (a cell's folder name) known to Hydra's configs."""
+    OmegaConf.register_new_resolver("lic.cell", lambda *, _root_: cell_id(_root_), replace=True)
+
+
+def meaning(cfg: DictConfig) -> dict[str, Any]:
+    """What a result depends on: the config less paths, loggers, hardware and workers.
+
+    Interpolations stay as they are written, so that a cell is the same on two machines; λ and the seed are values.
+    """
+    content = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(content, dict)
+    for group, keys in WITHOUT_MEANING.items():
+        node = content.get(group) if group else content
+        for key in keys:
+            if isinstance(node, dict):
+                node.pop(key, None)
+    return {**content, "lmbda": float(cfg.lmbda), "seed": int(cfg.seed)}
+
+
+def cell_id(cfg: DictConfig) -> str:
+    """12 hex digits that name a run: equal meaning, equal name."""
+    return _hash(meaning(cfg))
+
+
+def curve_id(cfg: DictConfig) -> str:
+    """12 hex digits that the runs of one curve share: their meaning but for λ, quality and the weights of each λ."""
+    content = meaning(cfg)
+    for path in POINT_KEYS:
+        *parents, key = path.split(".")
+        node = content
+        for parent in parents:
+            node = node[parent]
+        node.pop(key, None)
+    return _hash(content)
+
+
+def reference_id(cfg: DictConfig) -> str:
+    """12 hex digits that the points of one reference curve share, whichever run asked for them."""
+    content = OmegaConf.to_container(cfg.reference.codec, resolve=False)
+    if isinstance(content, str):  # ${codec}
+        content = OmegaConf.to_container(cfg.codec, resolve=False)
+    assert isinstance(content, dict)
+    return _hash({key: value for key, value in content.items() if key not in ("lmbda", "quality")})
+
+
+def _hash(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]

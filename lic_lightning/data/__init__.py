@@ -1,0 +1,29 @@
+"""Photographs: datasets by their official layouts, splits, crops, and the DataModule that serves them."""
+
+from lic_lightning.data.batch import Batch, Sample, collate
+from lic_lightning.data.coco import CocoPanoptic
+from lic_lightning.data.datamodule import DataModule
+from lic_lightning.data.dataset import Category, Concat, DatasetNotFoundError, ImageDataset, Subset
+from lic_lightning.data.embedded import DemoTiles
+from lic_lightning.data.folder import FolderDataset, kodak
+from lic_lightning.data.food101 import Food101
+from lic_lightning.data.images import CorruptImageError, read_image
+
+__all__ = [
+    "Batch",
+    "Category",
+    "CocoPanoptic",
+    "Concat",
+    "CorruptImageError",
+    "DataModule",
+    "DatasetNotFoundError",
+    "DemoTiles",
+    "FolderDataset",
+    "Food101",
+    "ImageDataset",
+    "Sample",
+    "Subset",
+    "collate",
+    "kodak",
+    "read_image",
+]

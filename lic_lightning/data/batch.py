@@ -1,0 +1,66 @@
+"""What a dataset yields (Sample) and what codecs, objectives and tasks take (Batch)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Sample:
+    """One picture as stored, 8 bits a channel, with whatever its dataset knows about it."""
+
+    image: Tensor  # (3, H, W) uint8
+    name: str  # unique in its dataset
+    mask: Tensor | None = None  # (H, W) int64, region ids
+    boxes: Tensor | None = None  # (n, 4) float32, x1 y1 x2 y2 in pixels
+    label: int | None = None
+
+
+@dataclass
+class Batch:
+    """B pictures of one size. Annotations are None unless every sample of the batch has them."""
+
+    image: Tensor  # (B, 3, H, W) float32 in [0, 1]
+    name: list[str]
+    mask: Tensor | None = None  # (B, H, W) int64, region ids
+    boxes: list[Tensor] | None = None  # B tensors (n_i, 4) float32, x1 y1 x2 y2 in pixels
+    label: Tensor | None = None  # (B,) int64
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on another device."""
+        return self._map(lambda t: t.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory (called by the DataLoader)."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        def moved(value):
+            if isinstance(value, Tensor):
+                return move(value)
+            return [moved(item) for item in value] if isinstance(value, list) else value
+
+        return Batch(**{f.name: moved(getattr(self, f.name)) for f in fields(self)})
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Stack samples of one size into a Batch; uint8 becomes float32 in [0, 1] here and nowhere else.
+
+    Raises:
+        RuntimeError: the images differ in size (torch.stack).
+    """
+    masks = [s.mask for s in samples if s.mask is not None]
+    boxes = [s.boxes for s in samples if s.boxes is not None]
+    labels = [s.label for s in samples if s.label is not None]
+    count = len(samples)
+    return Batch(
+        image=torch.stack([s.image for s in samples]).float() / 255,
+        name=[s.name for s in samples],
+        mask=torch.stack(masks) if len(masks) == count else None,
+        boxes=boxes if len(boxes) == count else None,
+        label=torch.tensor(labels) if len(labels) == count else None,
+    )

@@ -1,0 +1,73 @@
+"""COCO 2017 with panoptic masks, in its official layout."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lic_lightning.data.batch import Sample
+from lic_lightning.data.dataset import not_found
+from lic_lightning.data.images import CorruptImageError, read_image
+
+
+class CocoPanoptic:
+    """One part of COCO 2017: pictures with `mask`, region ids 0…K-1; unlabelled pixels are one region more.
+
+    torchvision has no reader for the panoptic annotations, so the official JSON is read here.
+
+    Args:
+        root: the folder that contains train2017, val2017 and annotations.
+        part: `train2017` or `val2017`.
+
+    Raises:
+        DatasetNotFoundError: pictures or annotations of the part are missing.
+    """
+
+    def __init__(self, root: str | Path, part: str = "train2017") -> None:
+        self.images = Path(root) / part
+        self.masks = Path(root) / "annotations" / f"panoptic_{part}"
+        index = self.masks.with_suffix(".json")
+        if not (self.images.is_dir() and self.masks.is_dir() and index.is_file()):
+            raise not_found(
+                f"COCO {part} with panoptic masks",
+                Path(root),
+                f"{part}/*.jpg, annotations/panoptic_{part}.json, annotations/panoptic_{part}/*.png",
+                "https://cocodataset.org/#download, images and panoptic annotations (unpack the inner zips too)",
+            )
+        content = json.loads(index.read_text())
+        mask_of = {entry["image_id"]: entry["file_name"] for entry in content["annotations"]}
+        files = {image["file_name"]: mask_of[image["id"]] for image in content["images"]}
+        self.names = sorted(files)
+        self.mask_names = [files[name] for name in self.names]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        image = read_image(self.images / self.names[index])
+        mask_file = self.masks / self.mask_names[index]
+        mask = read_regions(mask_file)
+        if mask.shape != image.shape[1:]:
+            raise CorruptImageError(
+                f"{mask_file}: the mask measures {tuple(mask.shape)}, its picture {tuple(image.shape[1:])}"
+            )
+        return Sample(image, self.names[index], mask=mask)
+
+    def nbytes(self, index: int) -> int:
+        return (self.images / self.names[index]).stat().st_size
+
+    def digest(self, index: int) -> str:
+        return sha256((self.images / self.names[index]).read_bytes()).hexdigest()
+
+
+def read_regions(path: str | Path) -> Tensor:
+    """A panoptic PNG (id = R + 256 G + 65536 B) as (H, W) int64, ids renumbered 0…K-1 in their order.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CorruptImageError: not an image, or truncated.
+    """
+    red, green, blue = read_image(path).long()
+    return torch.unique(red + 256 * green + 65536 * blue, return_inverse=True)[1]

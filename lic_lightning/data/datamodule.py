@@ -1,0 +1,181 @@
+"""From a category to training and validation batches, and to the test sets of whole pictures."""
+
+import logging
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.distributed as dist
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
+
+from lic_lightning.data.batch import Batch, collate
+from lic_lightning.data.crops import Crops
+from lic_lightning.data.dataset import Category, ImageDataset, InMemory, Subset
+from lic_lightning.data.images import CorruptImageError
+from lic_lightning.data.sampler import CropSampler, ResumableLoader
+from lic_lightning.data.splits import check_disjoint, draw_splits, read_splits, write_splits
+
+log = logging.getLogger(__name__)
+
+
+class DataModule(LightningDataModule):
+    """Random crops of a category's train split, central crops of its val split, whole test pictures.
+
+    Args:
+        category: name, dataset and split (all counts or all fractions of train, val, test).
+        test_sets: further datasets to evaluate on, by name.
+        crop: side of the square crops, pixels; smaller pictures are enlarged.
+        batch_size: per process.
+        workers: loader processes, at most one a CPU core; 0 loads in the main process.
+        seed: fixes order, crops and flips of each epoch.
+        split_seed: fixes the split; apart from `seed`, so that runs of different seeds share their test set.
+        split_file: splits to use instead of drawing them, as `write_splits` stored them.
+        epoch_size: samples an epoch over all ranks; default, the train split once.
+        hflip: mirror half of the training crops left-right.
+        vflip: mirror half of the training crops upside down.
+        cache: keep train and val pictures decoded in memory.
+        on_corrupt: `error` stops at the first broken file; `skip` decodes all files once at the start and
+            leaves the broken ones out, listed in `skipped`.
+
+    Raises:
+        ValueError: too few pictures for the split, or two parts share a picture by content (at setup).
+    """
+
+    def __init__(
+        self,
+        category: Category,
+        test_sets: Mapping[str, ImageDataset] | None = None,
+        crop: int = 256,
+        batch_size: int = 32,
+        workers: int = 4,
+        seed: int = 0,
+        split_seed: int = 0,
+        split_file: str | Path | None = None,
+        epoch_size: int | None = None,
+        hflip: bool = True,
+        vflip: bool = False,
+        cache: bool = False,
+        on_corrupt: Literal["error", "skip"] = "error",
+    ) -> None:
+        super().__init__()
+        if on_corrupt not in ("error", "skip"):
+            raise ValueError(f"data.on_corrupt must be error or skip, got {on_corrupt}")
+        if category.name in (test_sets or {}):
+            raise ValueError(f"a test set is named {category.name}, as the category's own test split is")
+        self.category, self._extra = category, dict(test_sets or {})
+        self.crop, self.batch_size, self.workers = crop, batch_size, min(workers, os.cpu_count() or 1)
+        self.seed, self.split_seed, self.split_file = seed, split_seed, split_file
+        self.epoch_size, self.hflip, self.vflip = epoch_size, hflip, vflip
+        self.cache, self.on_corrupt = cache, on_corrupt
+        self._checked = False
+
+    @cached_property
+    def skipped(self) -> dict[str, list[str]]:
+        """Broken files left out, by dataset name: empty unless `on_corrupt` is `skip`."""
+        if self.on_corrupt == "error":
+            return {}
+        sets = {self.category.name: self.category.dataset, **self._extra}
+        broken = {name: _broken(dataset, self.workers) for name, dataset in sets.items()}
+        for name, files in broken.items():
+            if files:
+                log.warning("%s: skipping %d corrupt images: %s", name, len(files), ", ".join(files))
+        return {name: files for name, files in broken.items() if files}
+
+    @cached_property
+    def splits(self) -> dict[str, list[str]]:
+        """The category's picture names under train, val and test."""
+        skip = set(self.skipped.get(self.category.name, ()))
+        if self.split_file is not None:
+            stored = read_splits(self.split_file, self.category.dataset.names)
+            return {part: [name for name in names if name not in skip] for part, names in stored.items()}
+        names = [name for name in self.category.dataset.names if name not in skip]
+        try:
+            return draw_splits(names, self.category.split, self.split_seed)
+        except ValueError as error:
+            raise ValueError(f"category {self.category.name}: {error}") from error
+
+    def write_splits(self, path: str | Path) -> None:
+        """Store the splits (and what was skipped) where `split_file` can take them up again."""
+        write_splits(path, {"category": self.category.name, **self.splits, "skipped": self.skipped})
+
+    @cached_property
+    def train_set(self) -> ImageDataset:
+        """The whole pictures that train."""
+        return self._held("train")
+
+    @cached_property
+    def val_set(self) -> ImageDataset:
+        """The whole pictures that validate."""
+        return self._held("val")
+
+    @cached_property
+    def test_sets(self) -> dict[str, ImageDataset]:
+        """Whole pictures by test set: the category's own held-out split under its name, then the others."""
+        own = {self.category.name: self._part("test")} if self.splits["test"] else {}
+        return own | {name: _without(data, self.skipped.get(name)) for name, data in self._extra.items()}
+
+    def setup(self, stage: str | None = None) -> None:
+        """Refuse a picture that stands on two sides. Lightning calls it, once a stage; once is enough."""
+        if self._checked:
+            return
+        seen = {"train": self._part("train"), "val": self._part("val")}
+        check_disjoint(seen)
+        for name, dataset in self.test_sets.items():
+            check_disjoint({**seen, f"test set {name}": dataset})
+        self._checked = True
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Random crops, (B, 3, crop, crop)."""
+        sampler = CropSampler(len(self.train_set), self.seed, self.epoch_size)
+        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip)
+        # The ragged last batch goes, unless it is all there is; its pictures come in another epoch.
+        drop = len(sampler) >= self.batch_size
+        return ResumableLoader(crops, sampler=sampler, drop_last=drop, **self._common)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Central crops in a fixed order. Over several ranks the last are repeated to make shards even."""
+        crops = Crops(self.val_set, self.crop)
+        ranks = dist.is_available() and dist.is_initialized()
+        sampler: Sampler | None = DistributedSampler(crops, shuffle=False) if ranks else None
+        return DataLoader(crops, sampler=sampler, **self._common)
+
+    @property
+    def _common(self) -> dict:
+        return {
+            "batch_size": self.batch_size,
+            "num_workers": self.workers,
+            "persistent_workers": self.workers > 0,
+            "pin_memory": torch.cuda.is_available(),
+            "collate_fn": collate,
+        }
+
+    def _part(self, part: str) -> ImageDataset:
+        position = {name: i for i, name in enumerate(self.category.dataset.names)}
+        return Subset(self.category.dataset, [position[name] for name in self.splits[part]])
+
+    def _held(self, part: str) -> ImageDataset:
+        return InMemory(self._part(part), self.workers) if self.cache else self._part(part)
+
+
+def _without(dataset: ImageDataset, skip: list[str] | None) -> ImageDataset:
+    if not skip:
+        return dataset
+    return Subset(dataset, [i for i, name in enumerate(dataset.names) if name not in skip])
+
+
+def _broken(dataset: ImageDataset, workers: int) -> list[str]:
+    def decodes(index: int) -> bool:
+        try:
+            dataset[index]
+        except CorruptImageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(max(workers, 1)) as pool:  # Pillow decodes outside the interpreter's lock
+        good = pool.map(decodes, range(len(dataset)))
+    return [name for name, ok in zip(dataset.names, good, strict=True) if not ok]

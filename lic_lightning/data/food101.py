@@ -1,0 +1,50 @@
+"""Food-101 as published: food-101/images/<class>/<id>.jpg with the lists in food-101/meta."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from torchvision.datasets import Food101 as TorchvisionFood101
+
+from lic_lightning.data.batch import Sample
+from lic_lightning.data.dataset import not_found
+from lic_lightning.data.images import read_image
+
+
+class Food101:
+    """All pictures of Food-101, its train and test lists together (the papers draw their own splits).
+
+    A picture is named `<class>/<id>`; its label is the class's place in `classes`.
+
+    Args:
+        root: the folder that contains `food-101`.
+
+    Raises:
+        DatasetNotFoundError: no Food-101 under `root`.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        base = Path(root) / "food-101"
+        if not all((base / part).exists() for part in ("images", "meta/train.json", "meta/test.json")):
+            raise not_found(
+                "Food-101",
+                base,
+                "images/<class>/<id>.jpg, meta/train.json, meta/test.json",
+                f"torchvision.datasets.Food101({str(root)!r}, download=True), 5 GB",
+            )
+        lists = [TorchvisionFood101(root, split=split) for split in ("train", "test")]
+        self.classes = lists[0].classes
+        self.files = sorted(path for part in lists for path in part._image_files)
+        self.names = [f"{path.parent.name}/{path.stem}" for path in self.files]
+        self.labels = [self.classes.index(path.parent.name) for path in self.files]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(read_image(self.files[index]), self.names[index], label=self.labels[index])
+
+    def nbytes(self, index: int) -> int:
+        return self.files[index].stat().st_size
+
+    def digest(self, index: int) -> str:
+        return sha256(self.files[index].read_bytes()).hexdigest()

@@ -1,0 +1,71 @@
+"""From an image file to 8-bit RGB pixels: the one place that decodes.
+
+plain 8-bit RGB   as stored, byte for byte what `Image.open(f).convert("RGB")` gives
+grey              the value in all three channels
+palette           its colours
+alpha             composited on white (palette and colour-key transparency too)
+16 bits           round(v / 257); colour in formats other than PNG keeps the high byte (Pillow)
+CMYK, YCCK        Pillow's plain conversion
+EXIF orientation  applied: the picture stands upright
+ICC profile       ignored: the stored numbers are taken as sRGB
+animation         the first frame
+32 bits, float    refused: their range is not defined
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torchvision.io import decode_png
+
+
+class CorruptImageError(ValueError):
+    """A file that should be an image is broken, cut short or of an unusable kind; says which and why."""
+
+
+def read_image(path: str | Path) -> Tensor:
+    """Decode a file to a (3, H, W) uint8 tensor, upright RGB; see the module's table for odd inputs.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CorruptImageError: not an image, truncated, or of a kind without a defined 8-bit meaning.
+    """
+    data = Path(path).read_bytes()
+    try:
+        with Image.open(BytesIO(data)) as image:
+            rgb = _to_rgb(_to_8_bits(image, data))
+    except UnidentifiedImageError as error:
+        raise CorruptImageError(f"{path}: not an image in a known format ({len(data)} bytes)") from error
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        # What Pillow raises for a bad stream depends on the format, hence the list.
+        raise CorruptImageError(f"{path}: {error}") from error
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
+
+
+def _to_8_bits(image: Image.Image, data: bytes) -> Image.Image:
+    if image.mode in ("I", "F"):
+        values = np.asarray(image)
+        # Pillow before 10.3 opens 16-bit grey PNGs as "I".
+        if image.mode == "F" or image.format != "PNG":
+            raise ValueError(f"32 bits a channel (Pillow mode {image.mode}) has no defined 8-bit range")
+    elif image.mode.startswith("I;16"):
+        values = np.asarray(image)
+    elif image.format == "PNG" and image.tile and image.tile[0][3] in ("RGB;16B", "RGBA;16B", "LA;16B"):
+        # Pillow would cut 16-bit colour to its high byte.
+        values = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8)).permute(1, 2, 0).numpy()
+    else:
+        return image
+    eight = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    eight.getexif().update(image.getexif())
+    return eight
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image = ImageOps.exif_transpose(image)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

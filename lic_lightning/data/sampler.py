@@ -1,0 +1,79 @@
+"""The order of training samples, a function of (seed, epoch, position) alone, so that a run can go on exactly.
+
+seed, epoch ──► permutations of the dataset, a crop seed per position ──► this rank's shard ──► batches
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch.distributed as dist
+from torch.utils.data import DataLoader, Sampler
+
+
+class CropSampler(Sampler[tuple[int, int]]):
+    """Yields (index, crop seed). An epoch has `epoch_size` samples, by fresh permutations of the dataset.
+
+    Shards itself over the ranks of torch.distributed, the same number for each (the last permutation is drawn
+    on to make it even), so the Trainer runs with `use_distributed_sampler=False`. Neither the number of
+    ranks, nor of workers, nor the batch size changes what stands at a position of the epoch.
+    """
+
+    def __init__(self, length: int, seed: int, epoch_size: int | None = None) -> None:
+        self.length, self.seed, self.epoch_size = length, seed, epoch_size or length
+        self.epoch = 0
+        self.start = 0  # samples of this rank to skip in the next pass: set by ResumableLoader
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.epoch_size // _world_size())
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        total = len(self) * _world_size()
+        draw = np.random.default_rng([self.seed, self.epoch])
+        rounds = -(-total // self.length)
+        indices = np.concatenate([draw.permutation(self.length) for _ in range(rounds)])[:total]
+        crop_seeds = draw.integers(2**62, size=total)
+        mine = slice(_rank() + self.start * _world_size(), None, _world_size())
+        return zip(indices[mine].tolist(), crop_seeds[mine].tolist(), strict=True)
+
+
+class ResumableLoader(DataLoader):
+    """A DataLoader over a CropSampler that goes on in the middle of an epoch without decoding what was seen.
+
+    Lightning stores `state_dict()` in its checkpoints and restores it before the first batch.
+    """
+
+    taken = 0  # batches handed out in this epoch
+    _restored: dict[str, int] | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        # A generator on purpose: Lightning creates the iterator of a resumed run before it calls set_epoch,
+        # and workers would fetch another epoch's samples. Nothing here runs before the first batch is wanted.
+        if isinstance(self.sampler, CropSampler):  # overfit_batches puts a sequential one in its place
+            restored, self._restored = self._restored, None
+            same_epoch = restored is not None and restored["epoch"] == self.sampler.epoch
+            self.taken = restored["taken"] if restored is not None and same_epoch else 0
+            self.sampler.start = self.taken * (self.batch_size or 1)
+        for batch in super().__iter__():
+            self.taken += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Which epoch, and how many of its batches were handed out."""
+        return {"epoch": getattr(self.sampler, "epoch", 0), "taken": self.taken}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Start the next pass where `state` was taken, if it is of the same epoch."""
+        self._restored = state
+
+
+def _world_size() -> int:
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def _rank() -> int:
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0

@@ -1,0 +1,73 @@
+"""The rows of one run: the tuned codec and its reference on the same test sets, the reference's from a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lic_lightning.evaluation.evaluate import Images, Settings, evaluate, rate_gap
+from lic_lightning.evaluation.image_row import Row
+from lic_lightning.evaluation.results import read_rows, write_rows
+from lic_lightning.fingerprint import codec_fingerprint, combine
+
+log = logging.getLogger(__name__)
+
+
+def tuned_rows(
+    codec: nn.Module,
+    test_sets: Mapping[str, Images],
+    stride: int,
+    settings: Settings,
+    decoder: nn.Module | None,
+    columns: dict[str, Any],
+) -> list[Row]:
+    """Rows of a codec on all test sets; `decoder` is the untouched codec that must read its strings, or None."""
+    rows = []
+    for name, images in test_sets.items():
+        coded = evaluate(codec, images, stride, settings, decoder)
+        for row in coded:
+            if gap := rate_gap(row):
+                log.warning("real and estimated rate differ on %s, %s", name, gap)
+        rows += [{**columns, "test_set": name, "test_set_digest": digest(images), **row} for row in coded]
+    return rows
+
+
+def reference_rows(
+    reference: nn.Module,
+    test_sets: Mapping[str, Images],
+    stride: int,
+    settings: Settings,
+    cache: Path,
+    columns: dict[str, Any],
+) -> list[Row]:
+    """Rows of the reference on all test sets, evaluated once per (weights, images, settings) and kept in `cache`."""
+    rows = []
+    for name, images in test_sets.items():
+        path = cache / f"{_cache_key(reference, images, settings)}.parquet"
+        if path.is_file():
+            coded = read_rows(path).to_dicts()
+        else:
+            coded = [{**columns, "test_set": name, **row} for row in evaluate(reference, images, stride, settings)]
+            coded = [{**row, "test_set_digest": digest(images)} for row in coded]
+            write_rows(path, coded)
+        rows += [{**row, **columns, "test_set": name, "test_set_digest": digest(images)} for row in coded]
+    return rows
+
+
+def digest(images: Images) -> str:
+    """Content identity of a test set: SHA-256 over the digests of its images, 16 hex digits."""
+    return combine(images.digest(index) for index in range(len(images)))[:16]
+
+
+def _cache_key(codec: nn.Module, images: Images, settings: Settings) -> str:
+    protocol = {k: v for k, v in asdict(settings).items() if k not in ("workers", "lpips_trunk")}
+    content = [codec_fingerprint(codec), digest(images), protocol, torch.__version__]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]

@@ -1,0 +1,83 @@
+"""Freeze policies: which roles, or named module groups, of a codec train; all else is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compressai.entropy_models import EntropyBottleneck, EntropyModel
+from torch import nn
+
+from lic_lightning.codecs.roles import ROLES, RoleTable, tensor_roles
+
+
+class FreezeError(ValueError):
+    """A freeze policy that names what the codec does not have."""
+
+
+class FreezePolicy:
+    """Trains the roles and modules in `train`, freezes the rest, and keeps it frozen.
+
+    Args:
+        name: how runs and tables call the policy.
+        train: roles ("encoder", "decoder", "entropy") and module prefixes ("g_a.6", "h_a").
+
+    The policy is applied anew by `hold` after each `.train()`, so neither Lightning's mode switches nor a resumed
+    checkpoint can lift it.
+    """
+
+    def __init__(self, name: str, train: Sequence[str]) -> None:
+        self.name = name
+        self.train = tuple(train)
+
+    def apply(self, codec: nn.Module, table: RoleTable) -> None:
+        """Sets `requires_grad` of every parameter; quantiles never train by gradient (they are solved).
+
+        Raises:
+            FreezeError: `train` names neither a role nor a module of the codec.
+        """
+        roles = tensor_roles(codec, table)
+        for group in self.train:
+            if group not in ROLES and not any(_within(name, group) for name in roles):
+                modules = ", ".join(sorted(table))
+                raise FreezeError(f"freeze.train names {group!r}; known: roles {', '.join(ROLES)}; modules {modules}")
+        for name, parameter in codec.named_parameters():
+            trains = any(group == roles[name] or _within(name, group) for group in self.train)
+            parameter.requires_grad_(trains and not name.endswith(".quantiles"))
+        self.hold(codec)
+
+    def hold(self, codec: nn.Module) -> None:
+        """Keeps modules that hold only frozen parameters in eval mode while the rest trains.
+
+        Entropy models are left in the mode of the codec: their training flag chooses additive noise instead of
+        rounding, and rounding would give the encoder no gradient.
+        """
+        for module in codec.modules():
+            if isinstance(module, EntropyModel):
+                continue
+            parameters = list(module.parameters())
+            if parameters and not any(p.requires_grad for p in parameters):
+                module.training = False
+
+    def fixes_decoder(self, codec: nn.Module, table: RoleTable) -> bool:
+        """True if no decoder-side (decoder or entropy) parameter trains: the deployed decoder must still decode."""
+        roles = tensor_roles(codec, table)
+        return not any(p.requires_grad and roles[n] != "encoder" for n, p in codec.named_parameters())
+
+
+def trains_bottleneck(codec: nn.Module) -> bool:
+    """True if a factorised density trains, so that its quantiles must be solved anew before coding."""
+    bottlenecks = [module for module in codec.modules() if isinstance(module, EntropyBottleneck)]
+    return any(p.requires_grad for module in bottlenecks for p in module.parameters())
+
+
+def trainable_by_role(codec: nn.Module, table: RoleTable) -> dict[str, tuple[int, int]]:
+    """Per role the numbers of (trainable, frozen) parameters."""
+    roles = tensor_roles(codec, table)
+    counts = {role: [0, 0] for role in ROLES}
+    for name, parameter in codec.named_parameters():
+        counts[roles[name]][0 if parameter.requires_grad else 1] += parameter.numel()
+    return {role: (trainable, frozen) for role, (trainable, frozen) in counts.items()}
+
+
+def _within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")

@@ -1,0 +1,136 @@
+"""Training of a codec under a freeze policy: one optimizer, Lightning's automatic optimization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lic_lightning.codecs import entropy
+from lic_lightning.codecs.roles import RoleTable
+from lic_lightning.data.batch import Batch
+from lic_lightning.freeze import FreezeError, FreezePolicy, trains_bottleneck
+from lic_lightning.modules.precision import keep_entropy_in_float32
+
+
+class Objective(Protocol):
+    """A differentiable scalar of (codec output, batch), under "loss", with its named parts."""
+
+    def __call__(self, output: dict[str, Any], batch: Batch) -> dict[str, Tensor]: ...
+
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
+
+
+class CodecModule(pl.LightningModule):
+    """Trains the part of `codec` that `freeze` leaves trainable.
+
+    Args:
+        codec: network with CompressAI's contract.
+        roles: its role table.
+        freeze: applied here, before the optimizer exists, and held through every `.train()`.
+        objective: the loss.
+        optimizer: called with the trainable parameters.
+        scheduler: called with the optimizer; None keeps the learning rate.
+        interval: "epoch" or "step", when the scheduler steps. A plateau scheduler watches `val/loss`.
+
+    Quantiles are solved before each validation where the bottleneck trains, so there is no second optimizer.
+    Under a fixed decoder nothing of the entropy models is ever updated.
+    """
+
+    def __init__(
+        self,
+        codec: nn.Module,
+        roles: RoleTable,
+        freeze: FreezePolicy,
+        objective: Objective,
+        optimizer: OptimizerFactory,
+        scheduler: SchedulerFactory | None = None,
+        interval: str = "epoch",
+    ) -> None:
+        super().__init__()
+        self.codec = codec
+        self.roles = dict(roles)
+        self.freeze_policy = freeze
+        self.objective = objective
+        self.optimizer_factory = optimizer
+        self.scheduler_factory = scheduler
+        self.interval = interval
+        freeze.apply(codec, roles)
+        keep_entropy_in_float32(codec)
+
+    @property
+    def fixes_decoder(self) -> bool:
+        """True if the decoder must not move in this run."""
+        return self.freeze_policy.fixes_decoder(self.codec, self.roles)
+
+    def train(self, mode: bool = True) -> CodecModule:
+        """Switches the mode, frozen modules staying in eval."""
+        super().train(mode)
+        self.freeze_policy.hold(self.codec)
+        return self
+
+    def forward(self, image: Tensor) -> dict[str, Any]:
+        """The codec's output for images (B,3,H,W) in [0, 1]."""
+        return self.codec(image)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The objective of one batch; its parts are logged as `train/…`."""
+        parts = self._parts(batch, "train")
+        if not torch.isfinite(parts["loss"]):
+            raise FloatingPointError(
+                f"the training loss became {parts['loss'].item()} at step {self.global_step} "
+                f"({', '.join(batch.name[:4])} …): lower optimizer.lr or lmbda, or look at these images"
+            )
+        return parts["loss"]
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs the objective with rounding instead of noise as `val/…`."""
+        self._parts(batch, "val")
+
+    def on_validation_epoch_start(self) -> None:
+        """Solves the quantiles where the bottleneck trains: validation and coding must see one decoder."""
+        if trains_bottleneck(self.codec):
+            entropy.solve_quantiles(self.codec)
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer over the trainable parameters."""
+        trainable = [parameter for parameter in self.codec.parameters() if parameter.requires_grad]
+        if not trainable:
+            raise FreezeError(f"freeze={self.freeze_policy.name} trains nothing: choose another policy, or `lic evaluate`")
+        optimizer = self.optimizer_factory(trainable)
+        if self.scheduler_factory is None:
+            return optimizer
+        scheduler = {"scheduler": self.scheduler_factory(optimizer), "interval": self.interval, "monitor": "val/loss"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds the state of torch's generators, so that a resumed run draws the noise it would have drawn."""
+        checkpoint["rng"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Makes room for the checkpoint's CDFs and takes back the state of the generators."""
+        entropy.fit_cdf_buffers(self.codec, checkpoint["state_dict"], prefix="codec.")
+        self._rng = checkpoint["rng"]
+
+    def on_train_start(self) -> None:
+        """Resumed: goes on with the noise where the checkpoint stopped."""
+        if rng := self.__dict__.pop("_rng", None):
+            torch.set_rng_state(rng["cpu"].cpu())
+            if len(rng["cuda"]) == torch.cuda.device_count() and rng["cuda"]:
+                torch.cuda.set_rng_state_all([state.cpu() for state in rng["cuda"]])
+
+    def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        parts = self.objective(self.codec(batch.image), batch)
+        self.log_dict(
+            {f"{stage}/{name}": value.detach() for name, value in parts.items()},
+            on_step=stage == "train",
+            on_epoch=True,
+            batch_size=batch.image.size(0),
+            sync_dist=stage == "val",
+        )
+        return parts

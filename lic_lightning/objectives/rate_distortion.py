@@ -1,0 +1,47 @@
+"""Rate-distortion objectives in CompressAI's λ conventions (facts/architectures.md, section 2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from pytorch_msssim import ms_ssim
+from torch import Tensor
+
+from lic_lightning.data.batch import Batch
+from lic_lightning.objectives.rate import bits_per_pixel
+
+MS_SSIM_MIN_SIDE = 161
+
+
+class MSE:
+    """`lmbda · 255² · MSE + bpp`, images in [0, 1]."""
+
+    def __init__(self, lmbda: float) -> None:
+        self.lmbda = lmbda
+
+    def __call__(self, output: dict[str, Any], batch: Batch) -> dict[str, Tensor]:
+        """Parts "loss", "bpp" and "distortion" (MSE in the [0, 1] domain) of a codec's output."""
+        bpp = bits_per_pixel(output["likelihoods"], batch.image)
+        mse = F.mse_loss(output["x_hat"].float(), batch.image)
+        return {"loss": self.lmbda * 255**2 * mse + bpp, "bpp": bpp, "distortion": mse}
+
+
+class MSSSIM:
+    """`lmbda · (1 − MS-SSIM) + bpp`, images in [0, 1]; both sides need 161 pixels at least (four halvings, window 11)."""
+
+    def __init__(self, lmbda: float) -> None:
+        self.lmbda = lmbda
+
+    def __call__(self, output: dict[str, Any], batch: Batch) -> dict[str, Tensor]:
+        """Parts "loss", "bpp" and "distortion" (1 − MS-SSIM) of a codec's output.
+
+        Raises:
+            ValueError: an image is smaller than MS-SSIM's five scales need.
+        """
+        if min(batch.image.shape[2:]) < MS_SSIM_MIN_SIDE:
+            size = tuple(batch.image.shape[2:])
+            raise ValueError(f"objective ms_ssim needs crops of {MS_SSIM_MIN_SIDE} px or more, got {size}: set data.crop")
+        bpp = bits_per_pixel(output["likelihoods"], batch.image)
+        distortion = 1 - ms_ssim(output["x_hat"].float(), batch.image, data_range=1.0)
+        return {"loss": self.lmbda * distortion + bpp, "bpp": bpp, "distortion": distortion}

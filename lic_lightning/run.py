@@ -1,0 +1,108 @@
+"""A run: one training and evaluation, one point on a curve, in a folder of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lic_lightning.configs import cell_id, curve_id, reference_id
+
+RESULTS = "results.parquet"
+WEIGHTS = "codec.safetensors"
+LAST = Path("checkpoints") / "last.ckpt"
+
+
+@dataclass(frozen=True)
+class Run:
+    """Identity of a run; its fields are columns of each of its rows.
+
+    Attributes:
+        cell: hash of the config that matters; the folder's name in a sweep.
+        curve: the same hash without λ: runs of equal `curve` are the points of one curve.
+        reference: curve id of what the run is judged against; None where `reference=none`.
+    """
+
+    folder: Path
+    cell: str
+    curve: str
+    reference: str | None
+    reference_name: str
+    codec: str
+    category: str
+    freeze: str
+    objective: str
+    lmbda: float
+    seed: int
+
+    @classmethod
+    def of(cls, cfg: DictConfig, folder: Path) -> Run:
+        """The run that a config describes, in `folder`."""
+        reference = cfg.reference.codec
+        return cls(
+            folder=folder,
+            cell=cell_id(cfg),
+            curve=curve_id(cfg),
+            reference=reference_id(cfg) if reference else None,
+            reference_name=f"{reference.name} {Path(reference.weights).stem} (reference)" if reference else "",
+            codec=cfg.codec.name,
+            category=cfg.category.name,
+            freeze=cfg.freeze.name,
+            objective=cfg.objective.name,
+            lmbda=float(cfg.lmbda),
+            seed=int(cfg.seed),
+        )
+
+    @property
+    def curve_name(self) -> str:
+        """How people call the curve."""
+        return f"{self.codec} {self.category} {self.freeze}"
+
+    @property
+    def name(self) -> str:
+        """How people call the run."""
+        return f"{self.curve_name} lmbda={self.lmbda:g} [{self.cell}]"
+
+    @property
+    def results(self) -> Path:
+        """The run's rows; they exist if and only if the run is finished."""
+        return self.folder / RESULTS
+
+    @property
+    def finished(self) -> bool:
+        """True if the run has its rows."""
+        return self.results.is_file()
+
+    def columns(self) -> dict[str, Any]:
+        """What every row of the run says of it."""
+        return {
+            "role": "tuned",
+            "cell": self.cell,
+            "curve": self.curve,
+            "curve_name": self.curve_name,
+            "reference": self.reference,
+            "codec": self.codec,
+            "category": self.category,
+            "freeze": self.freeze,
+            "objective": self.objective,
+            "lmbda": self.lmbda,
+            "seed": self.seed,
+        }
+
+    def reference_columns(self) -> dict[str, Any]:
+        """What the reference's rows in the run's file say: a point of the anchor curve, whatever run asked for it."""
+        return {
+            "role": "reference",
+            "cell": self.reference,
+            "curve": self.reference,
+            "curve_name": self.reference_name,
+            "reference": None,
+            "codec": self.codec,
+            "category": "",
+            "freeze": "",
+            "objective": self.objective,
+            "lmbda": self.lmbda,
+            "seed": 0,
+        }

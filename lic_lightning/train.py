@@ -1,0 +1,111 @@
+"""`lic train`: specialise (or train) one codec, then read its RD point and BD-rate against the reference.
+
+One line of YAML to one object: `cfg.codec` → network, `cfg.freeze` → policy, `cfg.objective` → loss,
+`cfg.data` → DataModule, `cfg.callbacks` → guard, checkpoints, …; this file only puts them together.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+
+import hydra
+import pytorch_lightning as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+
+from lic_lightning import provenance
+from lic_lightning.callbacks.rd_point import RDPoint
+from lic_lightning.codecs.registry import spec
+from lic_lightning.configs import CONF, register_resolvers
+from lic_lightning.modules.codec_module import CodecModule
+from lic_lightning.run import LAST, Run
+
+log = logging.getLogger(__name__)
+register_resolvers()
+
+
+def train(cfg: DictConfig, folder: Path) -> Run:
+    """Trains and judges in `folder` the run that `cfg` describes; a finished run is not repeated."""
+    run = Run.of(cfg, folder)
+    if run.finished:
+        log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
+        return run
+    log.info("%s in %s", run.name, folder)
+    pl.seed_everything(cfg.seed, workers=True)
+    codec = instantiate(cfg.codec)
+    start = copy.deepcopy(codec)
+    data = instantiate(cfg.data)
+    data.setup()
+    provenance.record(cfg, folder)
+    data.write_splits(folder / "splits.json")
+
+    module = _module(cfg, codec)
+    rd_point = RDPoint(
+        run,
+        start=start,
+        reference=reference(cfg, start),
+        stride=spec(cfg.codec.name).stride,
+        settings=instantiate(cfg.evaluation),
+        cache=Path(cfg.paths.output) / "reference",
+    )
+    trainer: pl.Trainer = instantiate(
+        cfg.trainer,
+        callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values() if callback), rd_point],
+        logger=[instantiate(logger) for logger in cfg.logger.values() if logger],
+    )
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoint_to_resume(cfg.resume, folder), weights_only=True)
+    return run
+
+
+def reference(cfg: DictConfig, start: nn.Module) -> nn.Module | None:
+    """What the run is judged against: the untouched start, other weights, or nothing."""
+    if cfg.reference.codec is None:
+        return None
+    return start if cfg.reference.codec == cfg.codec else instantiate(cfg.reference.codec)
+
+
+def checkpoint_to_resume(resume: str | None, folder: Path) -> Path | None:
+    """The checkpoint that a run goes on from.
+
+    Raises:
+        FileNotFoundError: `resume` names a file that does not exist.
+    """
+    if resume is None:
+        return None
+    if resume == "auto":
+        last = folder / LAST
+        return last if last.is_file() else None
+    if not Path(resume).is_file():
+        raise FileNotFoundError(f"resume={resume}: no such checkpoint. `auto` goes on where this cell stopped")
+    return Path(resume)
+
+
+def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
+    if cfg.channels_last:
+        codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if cfg.compile:
+        codec.compile()
+    return CodecModule(
+        codec,
+        roles=spec(cfg.codec.name).roles,
+        freeze=instantiate(cfg.freeze),
+        objective=instantiate(cfg.objective.loss),
+        optimizer=instantiate(cfg.optimizer),
+        scheduler=instantiate(cfg.scheduler.factory),
+        interval=cfg.scheduler.interval,
+    )
+
+
+@hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Hydra's entry point."""
+    train(cfg, Path(HydraConfig.get().runtime.output_dir))
+
+
+if __name__ == "__main__":
+    main()
