@@ -52,11 +52,12 @@ class FreezePolicy:
         rounding, and rounding would give the encoder no gradient.
         """
         for module in codec.modules():
-            if isinstance(module, EntropyModel):
-                continue
             parameters = list(module.parameters())
             if parameters and not any(p.requires_grad for p in parameters):
-                module.training = False
+                module.eval()
+        for module in codec.modules():
+            if isinstance(module, EntropyModel):
+                module.train(codec.training)
 
     def fixes_decoder(self, codec: nn.Module, table: RoleTable) -> bool:
         """True if no decoder-side (decoder or entropy) parameter trains: the deployed decoder must still decode."""

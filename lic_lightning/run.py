@@ -95,6 +95,7 @@ class Run:
         """What the reference's rows in the run's file say: a point of the anchor curve, whatever run asked for it."""
         return {
             "role": "reference",
+            "decoder_fingerprint": "",
             "cell": self.reference,
             "curve": self.reference,
             "curve_name": self.reference_name,

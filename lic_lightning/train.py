@@ -49,7 +49,6 @@ def train(cfg: DictConfig, folder: Path) -> Run:
         run,
         start=start,
         reference=reference(cfg, start),
-        stride=spec(cfg.codec.name).stride,
         settings=instantiate(cfg.evaluation),
         cache=Path(cfg.paths.output) / "reference",
     )

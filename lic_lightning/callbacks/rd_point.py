@@ -13,8 +13,7 @@ from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.evaluation.evaluate import Settings, for_coding
-from lic_lightning.evaluation.point import reference_rows, tuned_rows
-from lic_lightning.evaluation.results import write_rows
+from lic_lightning.evaluation.point import judge
 from lic_lightning.fingerprint import decoder_fingerprint
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.run import WEIGHTS, Run
@@ -29,16 +28,14 @@ class RDPoint(pl.Callback):
         run: identity and folder.
         start: the codec as it was loaded; under a fixed decoder it decodes the tuned encoder's strings.
         reference: what the run is judged against, or None.
-        stride: of the codec.
         settings: how images are coded.
         cache: folder of the reference's rows.
     """
 
     def __init__(
-        self, run: Run, start: nn.Module, reference: nn.Module | None, stride: int, settings: Settings, cache: Path
+        self, run: Run, start: nn.Module, reference: nn.Module | None, settings: Settings, cache: Path
     ) -> None:
-        self.run, self.start, self.reference = run, start, reference
-        self.stride, self.settings, self.cache = stride, settings, cache
+        self.run, self.start, self.reference, self.settings, self.cache = run, start, reference, settings, cache
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Evaluates on the first process only; nothing is recorded for an interrupted training."""
@@ -46,16 +43,17 @@ class RDPoint(pl.Callback):
         if trainer.interrupted or not trainer.is_global_zero:
             return
         codec = best_codec(trainer, module)
-        test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
-        fingerprint = {"decoder_fingerprint": decoder_fingerprint(codec, module.roles)}
-        decoder = self.start if module.fixes_decoder else None
-        columns = {**self.run.columns(), **fingerprint}
-        rows = tuned_rows(codec, test_sets, self.stride, self.settings, decoder, columns)
-        if self.reference is not None:
-            columns = {**self.run.reference_columns(), "decoder_fingerprint": ""}
-            rows += reference_rows(self.reference, test_sets, self.stride, self.settings, self.cache, columns)
         save_state(codec, self.run.folder / WEIGHTS)
-        write_rows(self.run.results, rows)
+        judge(
+            self.run,
+            codec,
+            decoder_fingerprint(codec, module.roles),
+            self.start if module.fixes_decoder else None,
+            self.reference,
+            trainer.datamodule.test_sets,  # type: ignore[attr-defined]
+            self.settings,
+            self.cache,
+        )
         report(self.run, trainer.loggers)
 
 

@@ -34,7 +34,7 @@ class CocoPanoptic:
                 f"COCO {part} with panoptic masks",
                 Path(root),
                 f"{part}/*.jpg, annotations/panoptic_{part}.json, annotations/panoptic_{part}/*.png",
-                "https://cocodataset.org/#download, images and panoptic annotations (unpack the inner zips too)",
+                "https://cocodataset.org/#download (2017 images, panoptic annotations with their inner zips)",
             )
         content = json.loads(index.read_text())
         mask_of = {entry["image_id"]: entry["file_name"] for entry in content["annotations"]}

@@ -142,7 +142,8 @@ class DataModule(LightningDataModule):
         crops = Crops(self.val_set, self.crop)
         ranks = dist.is_available() and dist.is_initialized()
         sampler: Sampler | None = DistributedSampler(crops, shuffle=False) if ranks else None
-        return DataLoader(crops, sampler=sampler, **self._common)
+        loader: DataLoader = DataLoader(crops, sampler=sampler, **self._common)
+        return loader
 
     @property
     def _common(self) -> dict:

@@ -72,6 +72,6 @@ def _path(file: str) -> Path:
         if Path(folder, rest).is_file():
             return Path(folder, rest)
     raise DatasetNotFoundError(
-        f"The demonstration photograph {file} is not in the installed package {package}. Install scikit-image "
-        "and scikit-learn from their wheels, or choose another category."
+        f"The demonstration photograph {file} is not in the installed package {package}. "
+        "Install scikit-image and scikit-learn from their wheels, or choose another category."
     )

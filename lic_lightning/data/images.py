@@ -4,7 +4,8 @@ plain 8-bit RGB   as stored, byte for byte what `Image.open(f).convert("RGB")` g
 grey              the value in all three channels
 palette           its colours
 alpha             composited on white (palette and colour-key transparency too)
-16 bits           round(v / 257); colour in formats other than PNG keeps the high byte (Pillow)
+16-bit grey       round(v / 257)
+16-bit colour     the high byte, which is how Pillow, hence CompressAI, reads it
 CMYK, YCCK        Pillow's plain conversion
 EXIF orientation  applied: the picture stands upright
 ICC profile       ignored: the stored numbers are taken as sRGB
@@ -19,7 +20,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
-from torchvision.io import decode_png
 
 
 class CorruptImageError(ValueError):
@@ -36,7 +36,7 @@ def read_image(path: str | Path) -> Tensor:
     data = Path(path).read_bytes()
     try:
         with Image.open(BytesIO(data)) as image:
-            rgb = _to_rgb(_to_8_bits(image, data))
+            rgb = _to_rgb(_to_8_bits(image))
     except UnidentifiedImageError as error:
         raise CorruptImageError(f"{path}: not an image in a known format ({len(data)} bytes)") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -45,20 +45,14 @@ def read_image(path: str | Path) -> Tensor:
     return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).contiguous()
 
 
-def _to_8_bits(image: Image.Image, data: bytes) -> Image.Image:
-    if image.mode in ("I", "F"):
-        values = np.asarray(image)
-        # Pillow before 10.3 opens 16-bit grey PNGs as "I".
-        if image.mode == "F" or image.format != "PNG":
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    # Pillow opens 16-bit grey as I;16, before 10.3 as I for PNG; 16-bit colour it cuts to 8 bits by itself.
+    if not image.mode.startswith("I;16") and (image.mode, image.format) != ("I", "PNG"):
+        if image.mode in ("I", "F"):
             raise ValueError(f"32 bits a channel (Pillow mode {image.mode}) has no defined 8-bit range")
-    elif image.mode.startswith("I;16"):
-        values = np.asarray(image)
-    elif image.format == "PNG" and image.tile and image.tile[0][3] in ("RGB;16B", "RGBA;16B", "LA;16B"):
-        # Pillow would cut 16-bit colour to its high byte.
-        values = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8)).permute(1, 2, 0).numpy()
-    else:
         return image
-    eight = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    values = np.asarray(image).astype(np.uint32)
+    eight = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     eight.getexif().update(image.getexif())
     return eight
 

@@ -1,4 +1,4 @@
-"""The order of training samples, a function of (seed, epoch, position) alone, so that a run can go on exactly.
+"""The order of training samples: a function of (seed, epoch, position) alone, so a run can go on exactly.
 
 seed, epoch ──► permutations of the dataset, a crop seed per position ──► this rank's shard ──► batches
 """
@@ -50,7 +50,7 @@ class ResumableLoader(DataLoader):
     taken = 0  # batches handed out in this epoch
     _restored: dict[str, int] | None = None
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator on purpose: Lightning creates the iterator of a resumed run before it calls set_epoch,
         # and workers would fetch another epoch's samples. Nothing here runs before the first batch is wanted.
         if isinstance(self.sampler, CropSampler):  # overfit_batches puts a sequential one in its place

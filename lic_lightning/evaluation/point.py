@@ -1,4 +1,4 @@
-"""The rows of one run: the tuned codec and its reference on the same test sets, the reference's from a cache."""
+"""The rows of one run: a codec and its reference on the same test sets, the reference's from a cache."""
 
 from __future__ import annotations
 
@@ -13,12 +13,40 @@ from typing import Any
 import torch
 from torch import nn
 
+from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation.evaluate import Images, Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.fingerprint import codec_fingerprint, combine
+from lic_lightning.run import Run
 
 log = logging.getLogger(__name__)
+
+
+def judge(
+    run: Run,
+    codec: nn.Module,
+    fingerprint: str,
+    decoder: nn.Module | None,
+    reference: nn.Module | None,
+    test_sets: Mapping[str, Images],
+    settings: Settings,
+    cache: Path,
+) -> None:
+    """Writes the rows of a run, and of its reference at the same λ, on all test sets.
+
+    Args:
+        fingerprint: of the codec's decoder.
+        decoder: the untouched codec that must read the strings under a fixed decoder, or None.
+        reference: what the run is judged against, or None.
+        cache: folder of the reference's rows, one file per (weights, images, settings).
+    """
+    stride = spec(run.codec).stride
+    columns = {**run.columns(), "decoder_fingerprint": fingerprint}
+    rows = tuned_rows(codec, test_sets, stride, settings, decoder, columns)
+    if reference is not None:
+        rows += reference_rows(reference, test_sets, stride, settings, cache, run.reference_columns())
+    write_rows(run.results, rows)
 
 
 def tuned_rows(

@@ -62,6 +62,7 @@ class CodecModule(pl.LightningModule):
         self.interval = interval
         freeze.apply(codec, roles)
         keep_entropy_in_float32(codec)
+        self.train()  # codecs are loaded in eval mode, and Lightning trains in the mode that it finds
 
     @property
     def fixes_decoder(self) -> bool:

@@ -1,0 +1,140 @@
+"""`lic`: one command, a subcommand for each thing to do. Heavy imports wait until a subcommand needs them."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+USAGE, INTERRUPTED = 2, 130  # exit codes
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand: the module whose `main` it runs, and what `lic --help` says of it.
+
+    Attributes:
+        hydra: its arguments are Hydra's overrides; else `main` takes the arguments and returns the exit code.
+    """
+
+    module: str
+    summary: str
+    example: str
+    hydra: bool = False
+
+
+COMMANDS = {
+    "train": Command(
+        "lic_lightning.train",
+        "specialise or train a codec, then read its RD point and BD-rate",
+        "lic train -m category=food,portrait lmbda=0.0035,0.0130,0.0483 freeze=encoder_only",
+        hydra=True,
+    ),
+    "evaluate": Command(
+        "lic_lightning.evaluate",
+        "real bytes of given weights on test sets; trains nothing",
+        "lic evaluate codec=mbt2018-mean codec.weights=out.pth.tar test_sets=kodak",
+        hydra=True,
+    ),
+    "bd": Command(
+        "lic_lightning.bd",
+        "BD-rate of curves against an anchor, or why there is none",
+        "lic bd anchor.json test.json --metric ms-ssim --json",
+    ),
+    "codecs": Command(
+        "lic_lightning.codecs_list",
+        "the codecs: parameters by role, kMAC per pixel, weights found",
+        "lic codecs --json",
+    ),
+    "export": Command(
+        "lic_lightning.export",
+        "write a run's codec as plain CompressAI loads it",
+        "lic export outputs/main/0123456789ab out.pth.tar",
+    ),
+    "doctor": Command(
+        "lic_lightning.doctor",
+        "what is installed, which data sets and weights were found where",
+        "lic doctor paths.data=/data/photographs",
+    ),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a subcommand and returns its exit code: 2 for a mistake in the request, 130 after Ctrl-C."""
+    name, *rest = sys.argv[1:] if argv is None else argv or ["--help"]
+    if name in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if name == "--version":
+        print(f"lic {version('lic-lightning')}")
+        return 0
+    if name not in COMMANDS:
+        return _complain(_unknown(name), USAGE)
+    command = COMMANDS[name]
+    try:
+        return _hydra(command, rest) if command.hydra else _plain(command, rest)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning shuts down, then exits with 1
+            return _complain("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+        raise
+
+
+def _hydra(command: Command, overrides: list[str]) -> int:
+    """As `python -m MODULE` would: DDP starts its other processes by that name."""
+    sys.argv[1:] = overrides
+    runpy.run_module(command.module, run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _plain(command: Command, argv: list[str]) -> int:
+    run: Callable[[list[str]], int] = importlib.import_module(command.module).main
+    try:
+        return run(argv)
+    except (OSError, RuntimeError, ValueError) as error:  # what our own errors derive from
+        if "HYDRA_FULL_ERROR" in os.environ:
+            raise
+        return _complain(" ".join(str(error).split()), USAGE)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"lic: {message}", file=sys.stderr)
+    return code
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+    hint = f"did you mean `lic {near[0]}`?" if near else f"known: {', '.join(COMMANDS)}"
+    return f"there is no subcommand {name!r}; {hint}"
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    summaries = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    examples = [f"  {command.example}" for command in COMMANDS.values()]
+    return "\n".join(
+        [
+            "usage: lic SUBCOMMAND …",
+            "",
+            "Specialise learned image codecs under a fixed decoder: sweeps, RD curves and BD-rate.",
+            "",
+            *summaries,
+            "",
+            "examples:",
+            *examples,
+            "",
+            "`lic SUBCOMMAND --help` says more. train and evaluate are Hydra applications: KEY=VALUE overrides any",
+            "setting, `--cfg job` prints them all, `-m` sweeps over comma-separated values. HYDRA_FULL_ERROR=1 in the",
+            "environment shows the whole traceback of an error.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

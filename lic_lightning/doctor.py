@@ -1,0 +1,154 @@
+"""`lic doctor`: what is installed, which data sets and weights were found where, GPU or not."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("torch", "torchvision", "compressai", "pytorch-lightning", "hydra-core")
+LAUNCHERS = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
+MARKS = {True: "[green]✓[/]", False: "[yellow]–[/]", None: " "}
+
+
+class Finding(NamedTuple):
+    """One line: a thing, whether it is there (None: neither good nor bad), and what to know of it."""
+
+    thing: str
+    found: bool | None
+    remark: str
+
+
+def installed() -> Iterator[Finding]:
+    """Python and the packages that results depend on."""
+    yield Finding("python", None, platform.python_version())
+    for package in PACKAGES:
+        yield Finding(package, None, version(package))
+
+
+def wheels_match() -> Finding:
+    """Whether torchvision's compiled operators load beside this torch."""
+    try:
+        import torchvision.ops  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        remark = f"{error}: install the torchvision made for torch {version('torch')}, both CPU or both CUDA"
+        return Finding("torch + torchvision", False, remark)
+    return Finding("torch + torchvision", True, "match")
+
+
+def hardware() -> Iterator[Finding]:
+    """GPUs and threads."""
+    import torch
+
+    count = torch.cuda.device_count()
+    gpus = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
+    yield Finding("GPU", count > 0, gpus or "none: everything runs on the CPU")
+    yield Finding("CPU", None, f"{os.cpu_count()} cores, {torch.get_num_threads()} threads a process")
+
+
+def data_sets(overrides: list[str]) -> Iterator[Finding]:
+    """Where photographs are looked for, then every category and test set of the configurations."""
+    from hydra import compose, initialize_config_dir
+
+    from lic_lightning.configs import CONF
+
+    with initialize_config_dir(str(CONF.absolute()), version_base="1.3"):
+        where = Path(compose("train", overrides=overrides).paths.data).absolute()
+        remark = f"{where}, from paths.data (LIC_DATA is {'set' if 'LIC_DATA' in os.environ else 'not set'})"
+        yield Finding("data", where.is_dir(), remark if where.is_dir() else f"no folder {remark}")
+        for group in ("category", "test_sets"):
+            for name in sorted(path.stem for path in (CONF / group).glob("*.yaml") if path.stem != "none"):
+                cfg = compose("train", overrides=[*overrides, f"{group}={name}"])
+                sets = [cfg.category.dataset] if group == "category" else list(cfg.test_sets.values())
+                yield _data_set(f"{group}={name}", sets)
+
+
+def _data_set(thing: str, configs: list) -> Finding:
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    from lic_lightning.data.dataset import DatasetNotFoundError
+
+    try:
+        images = sum(len(instantiate(config)) for config in configs)
+    except InstantiationException as error:
+        if not isinstance(error.__cause__, DatasetNotFoundError):
+            raise
+        return Finding(thing, False, str(error.__cause__).partition(". ")[0])
+    return Finding(thing, True, f"{images:,} images")
+
+
+def weights() -> Iterator[Finding]:
+    """Shipped weights, the zoo's, and the trunk of LPIPS."""
+    import torch
+    from compressai.zoo.image import model_urls
+
+    from lic_lightning.codecs.registry import names
+    from lic_lightning.codecs.weights import shipped_lmbdas, zoo_path
+    from lic_lightning.evaluation.metrics import LPIPS_TRUNK
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    shipped = [f"{name} at λ {', '.join(map(str, found))}" for name in names() if (found := shipped_lmbdas(name))]
+    yield Finding("shipped weights", bool(shipped), "; ".join(shipped) or "none")
+    zoo = [
+        f"{name} {metric} q{quality}"
+        for name in names()
+        for metric, urls in model_urls.get(name, {}).items()
+        for quality in urls
+        if zoo_path(name, metric, quality).is_file()
+    ]
+    yield Finding("zoo weights", bool(zoo), ", ".join(zoo) or f"none in {folder}; downloaded there when asked for")
+    trunk = folder / LPIPS_TRUNK
+    yield Finding("LPIPS trunk", trunk.is_file(), str(trunk) if trunk.is_file() else f"put {LPIPS_TRUNK} into {folder}")
+
+
+def launchers() -> Iterator[Finding]:
+    """Hydra's launchers beyond one job after the other."""
+    for extra, package in LAUNCHERS.items():
+        try:
+            yield Finding(f"launcher {extra}", True, f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Finding(f"launcher {extra}", False, f"not installed: pip install 'lic-lightning[{extra}]'")
+
+
+def wandb_key() -> Finding:
+    """Whether W&B logs online."""
+    import wandb
+
+    key = os.environ.get("WANDB_API_KEY") or wandb.api.api_key
+    return Finding("W&B", bool(key), "key found: logs online" if key else "no key: logs offline")
+
+
+def examine(overrides: list[str]) -> Iterator[Finding]:
+    """Everything in order; a torchvision that does not fit ends it, as nothing else would load."""
+    yield from installed()
+    match = wheels_match()
+    yield match
+    if not match.found:
+        return
+    yield from hardware()
+    yield from data_sets(overrides)
+    yield from weights()
+    yield from launchers()
+    yield wandb_key()
+
+
+def main(argv: list[str]) -> int:
+    """Prints one line per thing."""
+    parser = argparse.ArgumentParser(
+        prog="lic doctor", description=__doc__, epilog="example: lic doctor paths.data=/data/photographs"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides as for `lic train`")
+    args = parser.parse_args(argv)
+    table = Table(box=None, show_header=False)
+    for finding in examine(args.overrides):
+        table.add_row(MARKS[finding.found], finding.thing, finding.remark)
+    Console().print(table)
+    return 0

@@ -1,0 +1,54 @@
+"""`lic evaluate`: real bytes of given weights on test sets. Trains nothing; writes rows as a training run does."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from lic_lightning import provenance
+from lic_lightning.callbacks.rd_report import report
+from lic_lightning.codecs.registry import spec
+from lic_lightning.configs import CONF, register_resolvers
+from lic_lightning.evaluation.point import judge
+from lic_lightning.fingerprint import decoder_fingerprint
+from lic_lightning.run import Run
+from lic_lightning.train import reference
+
+log = logging.getLogger(__name__)
+register_resolvers()
+
+
+def evaluate(cfg: DictConfig, folder: Path) -> Run:
+    """Evaluates the weights that `cfg` names on its test sets, and on the test split of its category if it has one."""
+    run = Run.of(cfg, folder)
+    if run.finished:
+        log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
+    else:
+        codec = instantiate(cfg.codec)
+        data = instantiate(cfg.data) if cfg.category.dataset else None
+        test_sets = data.test_sets if data else instantiate(cfg.test_sets)
+        provenance.record(cfg, folder)
+        fingerprint = decoder_fingerprint(codec, spec(cfg.codec.name).roles)
+        cache = Path(cfg.paths.output) / "reference"
+        settings = instantiate(cfg.evaluation)
+        judge(run, codec, fingerprint, None, reference(cfg, codec), test_sets, settings, cache)
+    loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
+    report(run, loggers)
+    for logger in loggers:
+        logger.finalize("success")
+    return run
+
+
+@hydra.main(config_path=str(CONF), config_name="evaluate", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Hydra's entry point."""
+    evaluate(cfg, Path(HydraConfig.get().runtime.output_dir))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Loggers beyond Lightning's own."""
