@@ -33,10 +33,11 @@ class CropSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         total = len(self) * _world_size()
-        draw = np.random.default_rng([self.seed, self.epoch])
+        # Two streams, so that a longer order (padded for the ranks) leaves the crops in their places.
+        order, crops = (np.random.default_rng([self.seed, self.epoch, stream]) for stream in (0, 1))
         rounds = -(-total // self.length)
-        indices = np.concatenate([draw.permutation(self.length) for _ in range(rounds)])[:total]
-        crop_seeds = draw.integers(2**62, size=total)
+        indices = np.concatenate([order.permutation(self.length) for _ in range(rounds)])[:total]
+        crop_seeds = crops.integers(2**62, size=total)
         mine = slice(_rank() + self.start * _world_size(), None, _world_size())
         return zip(indices[mine].tolist(), crop_seeds[mine].tolist(), strict=True)
 
