@@ -1,4 +1,4 @@
-"""`lic codecs`: the codecs at their paper's sizes, with parameters and work by role, and the weights found."""
+"""`lic codecs`: the codecs at their papers' sizes: parameters and work by role, weights found."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from compressai.zoo.image import model_urls
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -21,9 +22,9 @@ from lic_lightning.codecs.weights import shipped_lmbdas, zoo_path
 SIDE = 64  # pixels; the work per pixel does not depend on it
 
 CONVENTION = (
-    "kMAC per pixel: multiply-accumulates of convolutions and matrix products (FLOPs / 2), counted densely over one "
-    "parallel pass. Encoding = encoder + entropy, decoding = entropy + decoder; a serial context model does the same "
-    "work one position at a time."
+    "kMAC per pixel: multiply-accumulates of convolutions and matrix products (FLOPs / 2), counted densely "
+    "over one parallel pass. Encoding = encoder + entropy, decoding = entropy + decoder; a serial context "
+    "model does the same work one position at a time. Shipped weights are of a smaller network than these."
 )
 
 
@@ -38,11 +39,11 @@ def describe(codec_spec: CodecSpec) -> Iterator[dict[str, Any]]:
             "qualities": qualities,
             "parameters": parameters_by_role(codec, codec_spec.roles),
             "kmac_per_pixel": {
-                "encoding": work["encoder"] + work["entropy"],
-                "decoding": work["entropy"] + work["decoder"],
+                "encoding": round(work["encoder"] + work["entropy"], 3),
+                "decoding": round(work["entropy"] + work["decoder"], 3),
             },
             "weights": {
-                "shipped": shipped_lmbdas(codec_spec.name),  # of a smaller network
+                "shipped": shipped_lmbdas(codec_spec.name),
                 "zoo": _zoo_found(codec_spec.name, qualities),
             },
         }
@@ -75,19 +76,18 @@ def _zoo_found(name: str, qualities: list[int]) -> dict[str, list[int]]:
 
 
 def _table(entries: list[dict[str, Any]]) -> Table:
-    table = Table(caption=CONVENTION, caption_justify="left")
-    table.add_column("codec")
-    table.add_column("sizes")
-    table.add_column("q")
-    for column in (*ROLES, "total", "kMAC/px enc", "kMAC/px dec"):
+    table = Table(title="Parameters in millions by role", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for column in ("codec", "N, M", "q"):
+        table.add_column(column, no_wrap=True)
+    for column in ("enc.", "dec.", "entr.", "total", "kMAC encode", "kMAC decode"):
         table.add_column(column, justify="right")
-    table.add_column("weights found")
+    table.add_column("found")
     for entry in entries:
         table.add_row(
             entry["name"],
-            " ".join(f"{key}={value}" for key, value in entry["sizes"].items()),
-            _range(entry["qualities"]),
-            *(f"{count:,}" for count in entry["parameters"].values()),
+            ", ".join(map(str, entry["sizes"].values())),
+            f"{min(entry['qualities'])}-{max(entry['qualities'])}",
+            *(f"{count / 1e6:.2f}" for count in entry["parameters"].values()),
             *(f"{work:.1f}" for work in entry["kmac_per_pixel"].values()),
             _weights(entry["weights"]),
         )
@@ -95,24 +95,23 @@ def _table(entries: list[dict[str, Any]]) -> Table:
 
 
 def _weights(found: dict[str, Any]) -> str:
-    shipped = [f"shipped λ {', '.join(f'{lmbda:g}' for lmbda in found['shipped'])}"] if found["shipped"] else []
-    zoo = [f"zoo {metric} q {', '.join(map(str, q))}" for metric, q in found["zoo"].items() if q]
-    return "; ".join(shipped + zoo) or "none"
-
-
-def _range(qualities: list[int]) -> str:
-    first, last = qualities[0], qualities[-1]
-    return str(first) if first == last else f"{first}-{last}"
+    shipped = [f"shipped: {len(found['shipped'])} λ"] if found["shipped"] else []
+    zoo = [f"zoo {metric}: q{','.join(map(str, q))}" for metric, q in found["zoo"].items() if q]
+    return "; ".join(shipped + zoo) or "–"
 
 
 def main(argv: list[str]) -> int:
     """Prints a table, or JSON."""
     parser = argparse.ArgumentParser(prog="lic codecs", description=__doc__, epilog=CONVENTION)
-    parser.add_argument("--json", action="store_true", help="a list of objects: name, parameters, kmac_per_pixel, …")
+    parser.add_argument(
+        "--json", action="store_true", help="a list of objects: name, parameters, kmac_per_pixel, …"
+    )
     args = parser.parse_args(argv)
     entries = [entry for name in names() for entry in describe(spec(name))]
     if args.json:
         print(json.dumps(entries, indent=2))
     else:
-        Console().print(_table(entries))
+        console = Console(highlight=False)
+        console.print(_table(entries))
+        console.print(CONVENTION)
     return 0

@@ -1,4 +1,4 @@
-"""Where the configurations are, and what a config means: the identity of a cell and of its curve."""
+"""Where the configurations are, and what a config means: the run that it describes, its cell and its curve."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from lic_lightning.run import Run
 
 _PACKAGED = Path(__file__).parent / "conf"
 CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf"
@@ -42,6 +44,24 @@ def meaning(cfg: DictConfig) -> dict[str, Any]:
             if isinstance(node, dict):
                 node.pop(key, None)
     return {**content, "lmbda": float(cfg.lmbda), "seed": int(cfg.seed)}
+
+
+def run_of(cfg: DictConfig, folder: Path) -> Run:
+    """The run that a config describes, in `folder`."""
+    reference = cfg.reference.codec
+    return Run(
+        folder=folder,
+        cell=cell_id(cfg),
+        curve=curve_id(cfg),
+        reference=reference_id(cfg) if reference else None,
+        reference_name=f"{reference.name} {Path(reference.weights).stem} (reference)" if reference else "",
+        codec=cfg.codec.name,
+        category=cfg.category.name,
+        freeze=cfg.freeze.name,
+        objective=cfg.objective.name,
+        lmbda=float(cfg.lmbda),
+        seed=int(cfg.seed),
+    )
 
 
 def cell_id(cfg: DictConfig) -> str:

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 PACKAGES = ("torch", "torchvision", "compressai", "pytorch-lightning", "hydra-core")
-LAUNCHERS = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
-MARKS = {True: "[green]✓[/]", False: "[yellow]–[/]", None: " "}
+LAUNCHERS = {
+    "joblib": "hydra-joblib-launcher",
+    "slurm": "hydra-submitit-launcher",
+    "ray": "hydra-ray-launcher",
+}
+WIDTH = 24  # of a thing's name
+MARKS = {True: ("✓", "green"), False: ("–", "yellow"), None: (" ", "")}
 
 
 class Finding(NamedTuple):
@@ -95,7 +100,9 @@ def weights() -> Iterator[Finding]:
     from lic_lightning.evaluation.metrics import LPIPS_TRUNK
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    shipped = [f"{name} at λ {', '.join(map(str, found))}" for name in names() if (found := shipped_lmbdas(name))]
+    shipped = [
+        f"{name} at λ {', '.join(map(str, found))}" for name in names() if (found := shipped_lmbdas(name))
+    ]
     yield Finding("shipped weights", bool(shipped), "; ".join(shipped) or "none")
     zoo = [
         f"{name} {metric} q{quality}"
@@ -104,9 +111,13 @@ def weights() -> Iterator[Finding]:
         for quality in urls
         if zoo_path(name, metric, quality).is_file()
     ]
-    yield Finding("zoo weights", bool(zoo), ", ".join(zoo) or f"none in {folder}; downloaded there when asked for")
+    yield Finding(
+        "zoo weights", bool(zoo), ", ".join(zoo) or f"none in {folder}; downloaded there when asked for"
+    )
     trunk = folder / LPIPS_TRUNK
-    yield Finding("LPIPS trunk", trunk.is_file(), str(trunk) if trunk.is_file() else f"put {LPIPS_TRUNK} into {folder}")
+    yield Finding(
+        "LPIPS trunk", trunk.is_file(), str(trunk) if trunk.is_file() else f"put {LPIPS_TRUNK} into {folder}"
+    )
 
 
 def launchers() -> Iterator[Finding]:
@@ -122,8 +133,8 @@ def wandb_key() -> Finding:
     """Whether W&B logs online."""
     import wandb
 
-    key = os.environ.get("WANDB_API_KEY") or wandb.api.api_key
-    return Finding("W&B", bool(key), "key found: logs online" if key else "no key: logs offline")
+    key = wandb.login(prompt=False)
+    return Finding("W&B", key, "key found: logs online" if key else "no key: logs offline")
 
 
 def examine(overrides: list[str]) -> Iterator[Finding]:
@@ -147,8 +158,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides as for `lic train`")
     args = parser.parse_args(argv)
-    table = Table(box=None, show_header=False)
-    for finding in examine(args.overrides):
-        table.add_row(MARKS[finding.found], finding.thing, finding.remark)
-    Console().print(table)
+    console = Console(highlight=False)
+    for thing, found, remark in examine(args.overrides):
+        console.print(Text.assemble(MARKS[found], f" {thing:{WIDTH}} ", remark), soft_wrap=True)
     return 0

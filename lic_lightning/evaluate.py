@@ -6,16 +6,16 @@ import logging
 from pathlib import Path
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from lic_lightning import provenance
 from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs.registry import spec
-from lic_lightning.configs import CONF, register_resolvers
+from lic_lightning.configs import CONF, register_resolvers, run_of
 from lic_lightning.evaluation.point import judge
 from lic_lightning.fingerprint import decoder_fingerprint
+from lic_lightning.job import run_job
 from lic_lightning.run import Run
 from lic_lightning.train import reference
 
@@ -25,7 +25,7 @@ register_resolvers()
 
 def evaluate(cfg: DictConfig, folder: Path) -> Run:
     """Evaluates the weights that `cfg` names on its test sets, and on the test split of its category if it has one."""
-    run = Run.of(cfg, folder)
+    run = run_of(cfg, folder)
     if run.finished:
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
     else:
@@ -47,7 +47,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
 @hydra.main(config_path=str(CONF), config_name="evaluate", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Hydra's entry point."""
-    evaluate(cfg, Path(HydraConfig.get().runtime.output_dir))
+    run_job(evaluate, cfg)
 
 
 if __name__ == "__main__":

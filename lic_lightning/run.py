@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
-
-from lic_lightning.configs import cell_id, curve_id, reference_id
-
 RESULTS = "results.parquet"
 WEIGHTS = "codec.safetensors"
 LAST = Path("checkpoints") / "last.ckpt"
@@ -36,24 +32,6 @@ class Run:
     objective: str
     lmbda: float
     seed: int
-
-    @classmethod
-    def of(cls, cfg: DictConfig, folder: Path) -> Run:
-        """The run that a config describes, in `folder`."""
-        reference = cfg.reference.codec
-        return cls(
-            folder=folder,
-            cell=cell_id(cfg),
-            curve=curve_id(cfg),
-            reference=reference_id(cfg) if reference else None,
-            reference_name=f"{reference.name} {Path(reference.weights).stem} (reference)" if reference else "",
-            codec=cfg.codec.name,
-            category=cfg.category.name,
-            freeze=cfg.freeze.name,
-            objective=cfg.objective.name,
-            lmbda=float(cfg.lmbda),
-            seed=int(cfg.seed),
-        )
 
     @property
     def curve_name(self) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 import hydra
 import pytorch_lightning as pl
 import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
@@ -21,7 +20,8 @@ from torch import nn
 from lic_lightning import provenance
 from lic_lightning.callbacks.rd_point import RDPoint
 from lic_lightning.codecs.registry import spec
-from lic_lightning.configs import CONF, register_resolvers
+from lic_lightning.configs import CONF, register_resolvers, run_of
+from lic_lightning.job import run_job
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.run import LAST, Run
 
@@ -31,7 +31,7 @@ register_resolvers()
 
 def train(cfg: DictConfig, folder: Path) -> Run:
     """Trains and judges in `folder` the run that `cfg` describes; a finished run is not repeated."""
-    run = Run.of(cfg, folder)
+    run = run_of(cfg, folder)
     if run.finished:
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
         return run
@@ -39,6 +39,8 @@ def train(cfg: DictConfig, folder: Path) -> Run:
     pl.seed_everything(cfg.seed, workers=True)
     codec = instantiate(cfg.codec)
     start = copy.deepcopy(codec)
+    if cfg.data.crop % (stride := spec(cfg.codec.name).stride):
+        raise ValueError(f"data.crop={cfg.data.crop} must be a multiple of {stride}, the stride of {cfg.codec.name}")
     data = instantiate(cfg.data)
     data.setup()
     provenance.record(cfg, folder)
@@ -103,7 +105,7 @@ def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
 def main(cfg: DictConfig) -> None:
     """Hydra's entry point."""
-    train(cfg, Path(HydraConfig.get().runtime.output_dir))
+    run_job(train, cfg)
 
 
 if __name__ == "__main__":

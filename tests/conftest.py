@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -48,10 +49,12 @@ def _runner(
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def run(*overrides: str) -> Path:
-        import importlib
-
         entry = importlib.import_module(f"lic_lightning.{command}")
-        monkeypatch.setattr("sys.argv", [f"lic {command}", *TINY, *overrides])
+        chosen = {override.partition("=")[0] for override in overrides}
+        defaults = [tiny for tiny in TINY if tiny.partition("=")[0] not in chosen]
+        if "codec" in chosen:
+            defaults = [tiny for tiny in defaults if tiny not in ("codec.N=8", "codec.M=12")]
+        monkeypatch.setattr("sys.argv", [f"lic {command}", *sorted([*defaults, *overrides], key=lambda o: o != "-m")])
         entry.main()
         return tmp_path / "outputs"
 

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from lic_lightning.callbacks.comparison import write_comparison
 from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.weights import save_state
@@ -43,6 +44,7 @@ class RDPoint(pl.Callback):
         if trainer.interrupted or not trainer.is_global_zero:
             return
         codec = best_codec(trainer, module)
+        test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
         save_state(codec, self.run.folder / WEIGHTS)
         judge(
             self.run,
@@ -50,10 +52,12 @@ class RDPoint(pl.Callback):
             decoder_fingerprint(codec, module.roles),
             self.start if module.fixes_decoder else None,
             self.reference,
-            trainer.datamodule.test_sets,  # type: ignore[attr-defined]
+            test_sets,
             self.settings,
             self.cache,
         )
+        for name, images in test_sets.items():
+            write_comparison(self.run, codec, self.reference, name, images)
         report(self.run, trainer.loggers)
 
 

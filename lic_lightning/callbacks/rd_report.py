@@ -1,2 +1,98 @@
-"""placeholder"""
-def report(run, loggers): pass
+"""What a person reads after a run: the curve so far, its points beside the reference's, and BD-rate or why not yet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+from pytorch_lightning.loggers import Logger, WandbLogger
+from rich.console import Console
+from rich.table import Table
+
+from lic_lightning.evaluation.bd_rate import BDRate
+from lic_lightning.evaluation.curve import Curve, anchor_of, curves
+from lic_lightning.evaluation.results import read_rows, write_atomically
+from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
+from lic_lightning.run import Run
+
+log = logging.getLogger(__name__)
+
+
+def report(run: Run, loggers: Iterable[Logger]) -> None:
+    """Prints the run's curve so far on each test set, writes it into the run's folder, and sends it to the loggers."""
+    rows = read_rows(run.folder.parent)
+    rows = rows.filter(pl.col("curve").is_in([run.curve, run.reference or ""]))
+    entries = bd_table(rows)
+    console = Console()
+    for table in (*points_tables(rows), as_rich(entries)):
+        console.print(table)
+    write_atomically(run.folder / "rd_curve.md", as_markdown(entries).encode())
+    write_atomically(run.folder / "rd_points.csv", points_csv(rows).encode())
+    metrics = {**point_metrics(run, rows), **bd_metrics(entries)}
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            _to_wandb(logger, run, rows, metrics)
+        else:
+            logger.log_metrics(metrics)
+            logger.save()
+
+
+def points_tables(rows: pl.DataFrame) -> list[Table]:
+    """One table per tuned curve and test set: its points beside the reference's at the same λ."""
+    found = curves(rows)
+    return [_points_table(curve, anchor_of(curve, found)) for curve in found if curve.role == "tuned"]
+
+
+def point_metrics(run: Run, rows: pl.DataFrame) -> dict[str, float]:
+    """The run's own point: `rd/<test set>/<bpp, psnr, ms_ssim, …>`, means over images."""
+    own = rows.filter(pl.col("cell") == run.cell, pl.col("role") == "tuned")
+    columns = ("bpp", "bpp_estimated", "psnr", "ms_ssim", "lpips", "encode_s", "decode_s")
+    means = own.group_by("test_set").agg(pl.col(columns).mean()).to_dicts()
+    return {f"rd/{m['test_set']}/{c}": m[c] for m in means for c in columns if m[c] is not None}
+
+
+def bd_metrics(entries: Sequence[Entry]) -> dict[str, float]:
+    """The BD-rates that there are: `bd_rate/<test set>/<metric>`, percent."""
+    return {
+        f"bd_rate/{entry.curve.test_set}/{metric}": answer.bd_rate
+        for entry in entries
+        for metric, answer in entry.answers.items()
+        if isinstance(answer, BDRate)
+    }
+
+
+def _points_table(curve: Curve, anchor: Curve | None) -> Table:
+    table = Table(title=f"{curve.name} on {curve.test_set}")
+    sides = [("", curve)] + ([("reference ", anchor)] if anchor else [])
+    for heading in ("λ", *(f"{side}{column}" for side, _ in sides for column in ("bpp", "PSNR", "MS-SSIM"))):
+        table.add_column(heading, justify="right")
+    for lmbda in curve.lmbda:
+        cells = [cell for _, side in sides for cell in _point(side, lmbda)]
+        table.add_row(f"{lmbda:g}", *cells)
+    return table
+
+
+def _point(curve: Curve, lmbda: float) -> list[str]:
+    at = [index for index, value in enumerate(curve.lmbda) if value == lmbda]
+    if not at:
+        return ["", "", ""]
+    values = [curve.quality[metric][at[0]] if metric in curve.quality else None for metric in ("psnr", "ms-ssim")]
+    psnr, ms_ssim = values
+    return [
+        f"{curve.rate[at[0]]:.4f}",
+        "" if psnr is None else f"{psnr:.3f}",
+        "" if ms_ssim is None else f"{ms_ssim:.5f}",
+    ]
+
+
+def _to_wandb(logger: WandbLogger, run: Run, rows: pl.DataFrame, metrics: dict[str, float]) -> None:
+    import wandb
+
+    means = rows.group_by("role", "curve_name", "test_set", "lmbda", maintain_order=True).agg(
+        pl.col("bpp", "psnr", "ms_ssim", "lpips").mean()
+    )
+    table = wandb.Table(columns=means.columns, data=[list(row) for row in means.rows()])
+    images = {path.stem: wandb.Image(str(path)) for path in sorted(run.folder.glob("comparison_*.png"))}
+    logger.experiment.log({"rd_table": table, **images})
+    logger.experiment.summary.update(metrics)

@@ -1,9 +1,13 @@
-"""Results: one Parquet file a run, written whole or not at all; everything else is derived from them by query."""
+"""Results: one row per (role, test set, image), append-only Parquet, one file a run.
+
+Everything else (curves, BD-rates, tables, plots) is derived from these rows and never stored as truth.
+"""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +15,17 @@ import polars as pl
 
 RESULTS = "results.parquet"
 
-SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
-    "role": pl.String,
+SCHEMA: dict[str, Any] = {
+    "role": pl.String,  # tuned, reference or classic
     "cell": pl.String,
     "curve": pl.String,
     "curve_name": pl.String,
-    "reference": pl.String,
+    "reference": pl.String,  # curve id of the anchor
     "codec": pl.String,
     "category": pl.String,
     "freeze": pl.String,
     "objective": pl.String,
-    "lmbda": pl.Float64,
+    "lmbda": pl.Float64,  # the quality setting for classic codecs
     "seed": pl.Int64,
     "decoder_fingerprint": pl.String,
     "test_set": pl.String,
@@ -33,54 +37,104 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "bytes": pl.Int64,
     "bpp": pl.Float64,
     "bpp_estimated": pl.Float64,
-    "psnr": pl.Float64,
-    "ms_ssim": pl.Float64,
+    "psnr": pl.Float64,  # dB
+    "ms_ssim": pl.Float64,  # raw, in [0, 1]
     "ms_ssim_db": pl.Float64,
     "lpips": pl.Float64,
     "encode_s": pl.Float64,
     "decode_s": pl.Float64,
     "digest": pl.String,
-    "domain": pl.String,
-    "withheld": pl.String,
+    "domain": pl.String,  # 8bit or float
+    "withheld": pl.String,  # why the point must not count
 }
 
-
-class ResultsError(RuntimeError):
-    """A results file that can't be read as one."""
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes rows (see `SCHEMA`) to a temporary name, then renames; a full disk leaves nothing behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with part.open("wb") as file:
-            pl.DataFrame(list(rows), schema=SCHEMA).write_parquet(file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+# The same measurement: a sweep holds its reference's rows once per run.
+IDENTITY = ("role", "curve", "test_set_digest", "domain", "lmbda", "image")
 
 
-def read_rows(place: Path) -> pl.DataFrame:
-    """Rows of one file, or of all `results.parquet` under a folder, each (role, curve, test set, λ, image) once.
+class ResultsError(ValueError):
+    """A results file that can't be read, or rows that don't fit the schema; the message names it."""
+
+
+def write_rows(path: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the rows of one run, all or nothing, with the explicit schema.
 
     Raises:
-        ResultsError: nothing there, or a file that is no result of ours; names it.
+        ResultsError: a row lacks a column or has one too many, or a value has the wrong type.
+        OSError: the disk is full or the folder can't be written; nothing is left behind.
     """
-    files = [place] if place.is_file() else sorted(place.glob(f"**/{RESULTS}"))
+    for row in rows:
+        if wrong := set(row) ^ set(SCHEMA):
+            raise ResultsError(
+                f"row of image {row.get('image')!r}: missing or unknown columns {sorted(wrong)}"
+            )
+    try:
+        frame = pl.DataFrame(list(rows), schema=SCHEMA)
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise ResultsError(f"rows don't fit the schema: {error}") from error
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def read_rows(source: Path | str) -> pl.DataFrame:
+    """All rows of one file, or of every `results.parquet` under a folder, without repeated measurements.
+
+    Raises:
+        FileNotFoundError: no such path, or a folder without results.
+        ResultsError: a file is corrupt or not ours; the message names it.
+    """
+    source = Path(source)
+    if not source.exists():
+        raise FileNotFoundError(f"no file or folder {source}")
+    files = result_files(source) if source.is_dir() else [source]
     if not files:
-        raise ResultsError(f"no {RESULTS} at or under {place.absolute()}")
-    rows = pl.concat([_read(file) for file in files])
-    return rows.unique(["role", "curve", "test_set_digest", "lmbda", "image"], keep="first", maintain_order=True)
+        raise FileNotFoundError(f"no {RESULTS} under {source}: has a run finished there?")
+    return without_repeats(pl.concat([_read(file) for file in files]))
+
+
+def result_files(folder: Path) -> list[Path]:
+    """Every results file under a folder, in a fixed order."""
+    return sorted(folder.glob(f"**/{RESULTS}"))
+
+
+def without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
+    """The first row of each measurement, in the order of the rows."""
+    return rows.unique(subset=list(IDENTITY), keep="first", maintain_order=True)
+
+
+def write_atomically(path: Path | str, content: bytes) -> None:
+    """Writes a file that is either whole or absent, also after a crash or on a full disk."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _read(file: Path) -> pl.DataFrame:
     try:
-        rows = pl.read_parquet(file)
+        rows = pl.read_parquet(file, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise ResultsError(f"{file} can't be read as Parquet: {str(error).splitlines()[0]}") from error
-    if missing := [name for name in SCHEMA if name not in rows.columns]:
-        raise ResultsError(f"{file} is no result of lic_lightning: it has no column {', '.join(missing)}")
-    return rows.select(list(SCHEMA)).cast(SCHEMA)  # type: ignore[arg-type]
+        raise ResultsError(f"{file} is not a readable Parquet file: {error}") from error
+    if missing := [column for column in SCHEMA if column not in rows.columns]:
+        raise ResultsError(f"{file} is not one of our results files: no columns {missing}")
+    try:
+        return rows.select(list(SCHEMA)).cast(SCHEMA)
+    except pl.exceptions.PolarsError as error:
+        raise ResultsError(f"{file}: a column has a foreign type: {error}") from error

@@ -1,0 +1,194 @@
+"""`lic bd`: BD-rate of one or more RD curves against an anchor, on the terminal or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # `lic --help` must not wait for numpy and polars
+    from lic_lightning.evaluation.bd_rate import BDRate
+    from lic_lightning.evaluation.curve import Curve
+
+REFUSED = 2
+DESCRIPTION = """\
+BD-rate in percent of each TEST against ANCHOR; negative means fewer bits at equal quality.
+
+ANCHOR and TEST are CompressAI results JSONs, or our results: a run's or a sweep's folder, or a .parquet.
+Of our results, the anchor is the reference that they hold, on the same images as the test (without a
+reference, their only curve); each tuned curve on each test set is a test.
+"""
+EXAMPLES = """\
+examples:
+  lic bd outputs/main outputs/main                       every curve of a sweep against its reference
+  lic bd outputs/main outputs/main --test-set kodak --metric ms-ssim
+  lic bd bmshj2018-hyperprior.json mbt2018-mean.json mbt2018.json --method akima
+  lic bd anchor.json outputs/main --test-set kodak --json
+
+PSNR is compared in dB, MS-SSIM as -10*log10(1 - mean MS-SSIM). Exit code 2, with the reason on stderr,
+where no number is honest: under 4 points, under half of the quality range shared, quality that does not rise
+with the rate.
+"""
+
+
+class BDError(ValueError):
+    """The curves that were asked for are not in the files; the message is the reason."""
+
+
+def main(argv: list[str]) -> int:
+    """Runs `lic bd` with its arguments; returns 0, or 2 where a file is unfit or a BD-rate is refused."""
+    arguments = _parser().parse_args(argv)
+    from lic_lightning.evaluation.curve import CurveError
+    from lic_lightning.evaluation.results import ResultsError
+
+    try:
+        pairs = _pairs(arguments.anchor, arguments.test, arguments.test_set)
+    except (BDError, CurveError, ResultsError, OSError) as error:
+        print(f"lic bd: {error}", file=sys.stderr)
+        return REFUSED
+    answers = [_answer(anchor, test, arguments) for anchor, test in pairs]
+    if arguments.json:
+        print(json.dumps(answers, indent=2))
+    else:
+        _print_table(answers)
+    for answer in answers:
+        for warning in answer["warnings"]:
+            print(f"lic bd: warning: {_title(answer)}: {warning}", file=sys.stderr)
+        if answer["refused"]:
+            print(f"lic bd: no BD-rate for {_title(answer)}: {answer['refused']}", file=sys.stderr)
+    return REFUSED if any(answer["refused"] for answer in answers) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lic bd",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("anchor", metavar="ANCHOR", type=Path)
+    parser.add_argument("test", metavar="TEST", type=Path, nargs="+")
+    parser.add_argument("--metric", choices=("psnr", "ms-ssim"), default="psnr", help="quality; default psnr")
+    parser.add_argument(
+        "--method", choices=("pchip", "akima", "cubic"), default="pchip", help="default pchip"
+    )
+    parser.add_argument("--test-set", metavar="NAME", help="only curves on this test set of our results")
+    parser.add_argument(
+        "--json", action="store_true", help="print a list of objects, and nothing else, on stdout"
+    )
+    return parser
+
+
+def _pairs(anchor_path: Path, test_paths: Sequence[Path], test_set: str | None) -> list[tuple[Curve, Curve]]:
+    anchors = _load(anchor_path, test_set)
+    anchors = [curve for curve in anchors if curve.role == "reference"] or anchors
+    pairs = []
+    for path in test_paths:
+        found = _load(path, test_set)
+        tests = [curve for curve in found if curve.role == "tuned"] or found
+        sets = sorted({curve.test_set for curve in tests})
+        if len(sets) > 1 and anchor_path.suffix == ".json":
+            raise BDError(f"{anchor_path} is one curve, {path} has {', '.join(sets)}: choose with --test-set")
+        pairs += [(_anchor(test, anchors, anchor_path), test) for test in tests]
+    return pairs
+
+
+def _load(path: Path, test_set: str | None) -> list[Curve]:
+    from lic_lightning.evaluation.curve import curves, read_compressai_json
+    from lic_lightning.evaluation.results import read_rows
+
+    if not path.exists():
+        raise BDError(f"no file or folder {path}")
+    if path.suffix == ".json":
+        return [read_compressai_json(path)]
+    if not path.is_dir() and path.suffix != ".parquet":
+        raise BDError(
+            f"{path} is neither a CompressAI results .json, nor a folder or .parquet of our results"
+        )
+    found = curves(read_rows(path))
+    chosen = [curve for curve in found if test_set in (None, curve.test_set)]
+    if not chosen:
+        known = sorted({curve.test_set for curve in found})
+        raise BDError(f"{path} has no test set {test_set!r}; it has {', '.join(known) or 'no rows at all'}")
+    return chosen
+
+
+def _anchor(test: Curve, anchors: Sequence[Curve], path: Path) -> Curve:
+    """The anchor for a test: its own reference where it is there, else the only curve on the same images."""
+    from lic_lightning.evaluation.curve import anchor_of, same_images
+
+    if own := anchor_of(test, anchors):
+        return own
+    # A JSON does not say what it was measured on: that the images are the same is the caller's word
+    on_unknown = not test.test_set_digest
+    fitting = [a for a in anchors if on_unknown or not a.test_set_digest or same_images(a, test)]
+    if not fitting:
+        raise BDError(f"{path} has no curve on the images of {test.name} on {test.test_set} ({test.domain})")
+    if len(fitting) > 1:
+        names = "; ".join(f"{curve.name} on {curve.test_set}" for curve in fitting)
+        raise BDError(
+            f"{path} has several curves that could be the anchor of {test.name} ({names}): try --test-set"
+        )
+    return fitting[0]
+
+
+def _answer(anchor: Curve, test: Curve, arguments: argparse.Namespace) -> dict[str, Any]:
+    from lic_lightning.evaluation.bd_rate import BDRateRefused, bd_rate
+
+    try:
+        result: BDRate = bd_rate(anchor, test, arguments.metric, arguments.method)
+    except BDRateRefused as reason:
+        return {
+            "name": test.name,
+            "anchor": anchor.name,
+            "test_set": test.test_set,
+            "metric": arguments.metric,
+            "method": arguments.method,
+            "domain": test.domain,
+            "bd_rate": None,
+            "overlap": None,
+            "points": len(test.rate),
+            "interval": None,
+            "warnings": [],
+            "refused": str(reason),
+        }
+    return {**asdict(result), "refused": None}
+
+
+def _print_table(answers: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    first = answers[0]
+    table = Table(title=f"BD-rate, {first['metric']}, {first['method']}", caption=_caption(answers))
+    for column in ("test", "anchor", "test set"):
+        table.add_column(column, overflow="fold")
+    for column in ("BD-rate", "95 % interval", "overlap", "points"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for a in answers:
+        value = "refused" if a["refused"] else f"{a['bd_rate']:+.2f} %"
+        interval = f"[{a['interval'][0]:+.2f}, {a['interval'][1]:+.2f}]" if a["interval"] else "-"
+        overlap = "-" if a["overlap"] is None else f"{a['overlap']:.2f}"
+        # A rich cell reads [x] as markup: escape by giving Text
+        table.add_row(
+            *map(_text, (a["name"], a["anchor"], a["test_set"], value, interval, overlap, str(a["points"])))
+        )
+    Console().print(table)
+
+
+def _caption(answers: Sequence[dict[str, Any]]) -> str:
+    return "metric domain: " + "; ".join(sorted({a["domain"] for a in answers}))
+
+
+def _text(cell: str) -> Any:
+    from rich.text import Text
+
+    return Text(cell)
+
+
+def _title(answer: dict[str, Any]) -> str:
+    return f"{answer['name']} on {answer['test_set']}"

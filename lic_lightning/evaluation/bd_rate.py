@@ -1,0 +1,201 @@
+"""BD-rate: the mean difference in rate of two RD curves at equal quality, or the reason why there is none.
+
+Computed by the `bjontegaard` package, which by itself returns nonsense for curves that are not monotone and
+only warns about curves that barely overlap. Here such a pair is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lic_lightning.evaluation.curve import Array, Curve, axis
+
+Metric = Literal["psnr", "ms-ssim"]
+Method = Literal["pchip", "akima", "cubic"]
+METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")
+METHODS: tuple[Method, ...] = ("pchip", "akima", "cubic")
+
+MIN_POINTS = 4
+REFUSED_OVERLAP = 0.5  # below, more than half of the quality range is in one curve only
+WARNED_OVERLAP = 0.75  # bjontegaard's own threshold
+CONFIDENCE = 0.95
+MAX_REFUSED_RESAMPLES = 0.05  # an interval of the resamples that happen to work would be too narrow
+
+
+class BDRateRefused(ValueError):  # noqa: N818 - an answer, not a fault
+    """No honest BD-rate exists for these curves; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class BDRate:
+    """A BD-rate and what is needed to judge it.
+
+    Attributes:
+        name: of the test curve; `anchor` that of the other.
+        domain: what the metric was computed on ("8bit", "float", "unstated"), and the scale of MS-SSIM.
+        bd_rate: percent; negative means that the test needs fewer bits than the anchor at equal quality.
+        overlap: in [0, 1], the quality range that both curves share over the range that either covers.
+        points: of the test curve.
+        interval: 95 % paired bootstrap over the shared images, in percent; None where images are unknown.
+        warnings: what to know before quoting the number.
+    """
+
+    name: str
+    anchor: str
+    test_set: str
+    metric: Metric
+    method: Method
+    domain: str
+    bd_rate: float
+    overlap: float
+    points: int
+    interval: tuple[float, float] | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def bd_rate(
+    anchor: Curve,
+    test: Curve,
+    metric: Metric = "psnr",
+    method: Method = "pchip",
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> BDRate:
+    """BD-rate of `test` against `anchor` (Bjøntegaard, VCEG-M33), on the curves of means over the test set.
+
+    PSNR is compared in dB; MS-SSIM as −10·log10(1 − mean MS-SSIM) dB (see `curve.axis`). The interval redraws
+    the images that both curves share, the same ones for all points of both: with few images it is too narrow.
+
+    Args:
+        anchor: what is compared against.
+        test: what is judged.
+        metric: "psnr" or "ms-ssim".
+        method: "pchip" (JVET's sheets), "akima", or "cubic" (one least-squares polynomial, as in 2001).
+        bootstrap: number of resamples; 0 leaves the interval out.
+        seed: of the resamples.
+
+    Raises:
+        BDRateRefused: a curve lacks the metric, has under 4 points, a value that is not finite, or quality
+            that does not rise with the rate; or the curves share less than half of their quality range.
+    """
+    test_points = _points(test, metric, "")
+    anchor_points = _points(anchor, metric, "anchor: ")
+    overlap = _overlap(anchor_points[1], test_points[1])
+    value = _bd(anchor_points, test_points, method)
+    warnings = list(_warnings(anchor, test, overlap))
+    interval = None
+    if bootstrap:
+        interval, unsure = _interval(anchor, test, metric, method, bootstrap, seed)
+        warnings += [unsure] if unsure else []
+    return BDRate(
+        name=test.name,
+        anchor=anchor.name,
+        test_set=test.test_set,
+        metric=metric,
+        method=method,
+        domain=_domain(anchor, test, metric),
+        bd_rate=value,
+        overlap=overlap,
+        points=len(test.rate),
+        interval=interval,
+        warnings=tuple(warnings),
+    )
+
+
+Points = tuple[Array, Array]  # rate in bpp and quality on its axis, both rising
+
+
+def _points(curve: Curve, metric: Metric, whose: str) -> Points:
+    if len(curve.rate) < MIN_POINTS:
+        without = f" (withheld: {'; '.join(curve.withheld)})" if curve.withheld else ""
+        raise BDRateRefused(f"{whose}{len(curve.rate)} of {MIN_POINTS} points{without}")
+    if metric not in curve.quality:
+        small = (
+            " of every image (a side is under 161 pixels?)" if metric == "ms-ssim" and curve.images else ""
+        )
+        raise BDRateRefused(f"{whose}no {metric}{small}")
+    return _checked(curve.rate, axis(metric, curve.quality[metric]), whose)
+
+
+def _checked(rate: Array, quality: Array, whose: str = "") -> Points:
+    order = np.argsort(rate, kind="stable")
+    rate, quality = rate[order], quality[order]
+    if not (np.isfinite(rate).all() and np.isfinite(quality).all() and (rate > 0).all()):
+        raise BDRateRefused(f"{whose}a rate or quality is not a finite number, or a rate is zero")
+    if not ((np.diff(rate) > 0).all() and (np.diff(quality) > 0).all()):
+        raise BDRateRefused(f"{whose}not monotone: quality does not rise with every rise of the rate")
+    return rate, quality
+
+
+def _overlap(anchor: Array, test: Array) -> float:
+    shared = min(anchor[-1], test[-1]) - max(anchor[0], test[0])
+    overlap = max(shared, 0.0) / (max(anchor[-1], test[-1]) - min(anchor[0], test[0]))
+    if overlap == 0:
+        raise BDRateRefused("no overlap: the curves share no quality")
+    if overlap < REFUSED_OVERLAP:
+        raise BDRateRefused(
+            f"overlap {overlap:.2f} under {REFUSED_OVERLAP}: the curves share too little quality"
+        )
+    return float(overlap)
+
+
+def _bd(anchor: Points, test: Points, method: Method) -> float:
+    import bjontegaard  # takes two seconds: it imports pyplot
+
+    value = bjontegaard.bd_rate(*anchor, *test, method=method, require_matching_points=False, min_overlap=0)
+    if not math.isfinite(value):
+        raise BDRateRefused(f"{method} gives {value}")
+    return float(value)
+
+
+def _warnings(anchor: Curve, test: Curve, overlap: float) -> Sequence[str]:
+    found = []
+    if overlap < WARNED_OVERLAP:
+        found.append(f"overlap {overlap:.2f} under {WARNED_OVERLAP}")
+    if anchor.domain != test.domain:
+        found.append(f"metric domains differ: anchor {anchor.domain}, test {test.domain}; worth 0.3 to 0.4 %")
+    if anchor.images and test.images and set(anchor.images) != set(test.images):
+        found.append("the curves were measured on different images")
+    found += [f"{curve.name} lacks {point}" for curve in (anchor, test) for point in curve.withheld]
+    return found
+
+
+def _domain(anchor: Curve, test: Curve, metric: Metric) -> str:
+    images = test.domain if anchor.domain == test.domain else f"anchor {anchor.domain}, test {test.domain}"
+    return f"{images}, dB of mean MS-SSIM" if metric == "ms-ssim" else images
+
+
+def _interval(
+    anchor: Curve, test: Curve, metric: Metric, method: Method, resamples: int, seed: int
+) -> tuple[tuple[float, float] | None, str | None]:
+    shared = [image for image in anchor.images if image in set(test.images)]
+    if len(shared) < 2:
+        return None, None
+    sides = [_per_image(curve, metric, shared) for curve in (anchor, test)]
+    draws = np.random.default_rng(seed).integers(len(shared), size=(resamples, len(shared)))
+    values = []
+    for draw in draws:
+        try:
+            a, t = (_checked(rate[:, draw].mean(1), axis(metric, q[:, draw].mean(1))) for rate, q in sides)
+            _overlap(a[1], t[1])
+            values.append(_bd(a, t, method))
+        except BDRateRefused:
+            continue  # counted below
+    if len(values) < (1 - MAX_REFUSED_RESAMPLES) * resamples:
+        return (
+            None,
+            f"no interval: {resamples - len(values)} of {resamples} resamples of the images give no BD-rate",
+        )
+    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return (float(low), float(high)), None
+
+
+def _per_image(curve: Curve, metric: Metric, shared: Sequence[str]) -> Points:
+    columns = [curve.images.index(image) for image in shared]
+    assert curve.image_rate is not None  # a curve that knows its images has their values
+    return curve.image_rate[:, columns], curve.image_quality[metric][:, columns]

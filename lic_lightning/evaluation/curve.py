@@ -1,0 +1,216 @@
+"""RD curves: means over one test set, one point per λ, from result rows or from CompressAI's results JSON.
+
+The dB of MS-SSIM is always that of the mean, −10·log10(1 − mean MS-SSIM), never the mean of the images' dBs:
+the two differ, and CompressAI's JSON holds means only, so this is the one scale on which all curves can meet.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lic_lightning.evaluation.results import write_atomically
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Array = NDArray[np.float64]
+
+# metric → column of the result rows, keys of CompressAI's JSON
+COLUMNS = {"psnr": "psnr", "ms-ssim": "ms_ssim", "lpips": "lpips"}
+JSON_KEYS = {"psnr": ("psnr", "psnr-rgb"), "ms-ssim": ("ms-ssim", "ms-ssim-rgb")}
+UNSTATED = "unstated"
+
+
+class CurveError(ValueError):
+    """A file that holds no RD curve; the message names it and says what was expected."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An RD curve, sorted by rate.
+
+    Attributes:
+        rate: bits per pixel, mean over images, one value per point.
+        quality: metric → mean over images, one value per point: "psnr" in dB, "ms-ssim" raw, "lpips". A
+            metric that is not defined for every image (MS-SSIM of small ones) is left out, as its mean would be over
+            other images than the rate's.
+        lmbda: λ of each point; NaN where unknown.
+        domain: "8bit" or "float" images under the metrics, or "unstated".
+        images: names of the test images; empty where only means are known.
+        image_rate, image_quality: the same per image, arrays (points, images).
+        id, reference: curve ids of this curve and of its anchor.
+        withheld: the points left out, each with its λ and the reason.
+    """
+
+    name: str
+    test_set: str
+    lmbda: Array
+    rate: Array
+    quality: Mapping[str, Array]
+    domain: str = UNSTATED
+    images: tuple[str, ...] = ()
+    image_rate: Array | None = None
+    image_quality: Mapping[str, Array] = field(default_factory=dict)
+    id: str = ""
+    role: str = ""
+    reference: str | None = None
+    codec: str = ""
+    category: str = ""
+    freeze: str = ""
+    test_set_digest: str = ""
+    withheld: tuple[str, ...] = ()
+
+
+def axis(metric: str, values: Array) -> Array:
+    """The scale on which curves are compared and drawn: dB for PSNR and MS-SSIM, LPIPS as it is."""
+    if metric != "ms-ssim":
+        return values
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(1 - values)
+
+
+def curves(rows: pl.DataFrame) -> list[Curve]:
+    """One curve per curve id, test set and metric domain, sorted by role, name and test set.
+
+    A point counts only whole: one withheld image, or one that is missing, leaves the point out and names it.
+    """
+    keys = ["role", "curve", "test_set_digest", "domain"]
+    found = [_curve(group) for _, group in rows.group_by(keys, maintain_order=True)]
+    return sorted(_distinct(found), key=lambda curve: (curve.role, curve.name, curve.test_set, curve.domain))
+
+
+def anchor_of(test: Curve, candidates: Sequence[Curve]) -> Curve | None:
+    """The curve that `test` names as its reference, on the same images in the same metric domain."""
+    for curve in candidates:
+        if curve.role == "reference" and curve.id == test.reference and same_images(curve, test):
+            return curve
+    return None
+
+
+def same_images(a: Curve, b: Curve) -> bool:
+    """True if both curves were measured on the same images, in the same metric domain."""
+    return (a.test_set_digest, a.domain) == (b.test_set_digest, b.domain)
+
+
+def read_compressai_json(path: Path | str) -> Curve:
+    """A curve from CompressAI's results JSON: lists bpp, psnr or psnr-rgb, ms-ssim or ms-ssim-rgb in `results`.
+
+    Test set, domain and λ are unknown unless this platform wrote the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        CurveError: not JSON, or not of that form.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CurveError(f"{path} is not JSON: {error}") from error
+    results = content.get("results") if isinstance(content, dict) else None
+    if not isinstance(results, dict) or "bpp" not in results:
+        raise CurveError(
+            f"{path} is not a CompressAI results file: it has no lists under results.bpp, results.psnr …"
+        )
+    rate = _numbers(path, results, "bpp")
+    keys = {metric: next((k for k in keys if k in results), None) for metric, keys in JSON_KEYS.items()}
+    quality = {metric: _numbers(path, results, key) for metric, key in keys.items() if key}
+    if not quality:
+        raise CurveError(f"{path} has none of psnr, psnr-rgb, ms-ssim, ms-ssim-rgb under results")
+    if np.any(quality.get("ms-ssim", rate[:0]) > 1):
+        raise CurveError(f"{path}: MS-SSIM above 1; raw values in [0, 1] are expected, not dB")
+    lmbda = _numbers(path, results, "lmbda") if "lmbda" in results else np.full(len(rate), math.nan)
+    if lengths := {len(values) for values in (lmbda, *quality.values())} - {len(rate)}:
+        raise CurveError(f"{path}: lists of {len(rate)} and {lengths.pop()} points")
+    order = np.argsort(rate, kind="stable")
+    return Curve(
+        name=str(content.get("name") or path.stem),
+        test_set=str(content.get("test_set") or UNSTATED),
+        lmbda=lmbda[order],
+        rate=rate[order],
+        quality={metric: values[order] for metric, values in quality.items()},
+        domain=str(content.get("domain") or UNSTATED),
+        codec=str(content.get("name") or path.stem),
+    )
+
+
+def write_compressai_json(curve: Curve, path: Path | str) -> None:
+    """Writes a curve as CompressAI's results JSON, with λ, test set and domain beside its keys."""
+    results = {
+        "bpp": curve.rate.tolist(),
+        **{metric: values.tolist() for metric, values in curve.quality.items()},
+    }
+    if not np.isnan(curve.lmbda).any():
+        results["lmbda"] = curve.lmbda.tolist()
+    content = {
+        "name": curve.name,
+        "description": f"{curve.name} on {curve.test_set}: real bytes, mean over images (lic_lightning)",
+        "test_set": curve.test_set,
+        "domain": curve.domain,
+        "results": results,
+    }
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _curve(rows: pl.DataFrame) -> Curve:
+    first = rows.row(0, named=True)
+    images = tuple(rows["image"].unique(maintain_order=True).to_list())
+    points, withheld = {}, []
+    for (lmbda,), point in rows.group_by(["lmbda"], maintain_order=True):
+        if reason := _unusable(point, len(images)):
+            withheld.append(f"λ {lmbda:g}: {reason}")
+        else:
+            points[lmbda] = {row["image"]: row for row in point.iter_rows(named=True)}
+
+    def matrix(column: str) -> Array:
+        # A null in any cell becomes NaN
+        cells = [[point[image][column] for image in images] for point in points.values()]
+        return np.array(cells, dtype=float).reshape(len(points), len(images))
+
+    rate = matrix("bpp")
+    order = np.argsort(rate.mean(axis=1), kind="stable")
+    quality = {metric: matrix(column)[order] for metric, column in COLUMNS.items()}
+    quality = {metric: values for metric, values in quality.items() if not np.isnan(values).any()}
+    return Curve(
+        name=first["curve_name"],
+        test_set=first["test_set"],
+        lmbda=np.array(list(points), dtype=float)[order],
+        rate=rate.mean(axis=1)[order],
+        quality={metric: values.mean(axis=1) for metric, values in quality.items()},
+        domain=first["domain"],
+        images=images,
+        image_rate=rate[order],
+        image_quality=quality,
+        id=first["curve"],
+        withheld=tuple(withheld),
+        **{
+            key: first[key] for key in ("role", "reference", "codec", "category", "freeze", "test_set_digest")
+        },
+    )
+
+
+def _unusable(point: pl.DataFrame, images: int) -> str | None:
+    if reasons := point["withheld"].drop_nulls().to_list():
+        return str(reasons[0])
+    return None if len(point) == images else f"{len(point)} of {images} images"
+
+
+def _distinct(found: list[Curve]) -> list[Curve]:
+    """Tells apart curves of one name (they differ in seed or objective, say) by the start of their ids."""
+    ids = Counter(name for name, _ in {(curve.name, curve.id) for curve in found})
+    return [replace(c, name=f"{c.name} [{c.id[:8]}]") if ids[c.name] > 1 else c for c in found]
+
+
+def _numbers(path: Path, results: Mapping[str, Any], key: str) -> Array:
+    values = results[key]
+    if not isinstance(values, list) or not all(isinstance(value, int | float) for value in values):
+        raise CurveError(f"{path}: results.{key} is not a list of numbers")
+    return np.array(values, dtype=float)

@@ -1,0 +1,60 @@
+"""The report at the end of a multirun: whatever finished is aggregated, what did not is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lic_lightning.evaluation.bd_rate import Method
+from lic_lightning.evaluation.results import RESULTS, read_rows, result_files, write_atomically
+from lic_lightning.reports.plots import rd_plots
+from lic_lightning.reports.tables import as_csv, as_markdown, bd_table, points_csv
+
+REPORT = "report"
+
+
+def write_report(
+    folder: Path | str, cells: Iterable[str] | None = None, method: Method = "pchip"
+) -> list[Path]:
+    """Writes `report/` in a sweep's folder: bd_rate.md, bd_rate.csv, rd_points.csv and RD plots as PNG.
+
+    Args:
+        folder: a sweep, with one folder per cell, each with its results once it is finished.
+        cells: the cells that should be there; None takes every folder of the sweep that isn't hidden.
+        method: of the BD-rates.
+
+    Returns:
+        The files written, the Markdown first.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ResultsError: a results file is corrupt; the message names it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no sweep folder {folder}")
+    missing = unfinished(folder, cells)
+    files: dict[str, bytes] = {}
+    markdown = [f"# {folder.resolve().name}", "No cell has results yet."]
+    if result_files(folder):
+        rows = read_rows(folder)
+        entries = bd_table(rows, method)
+        plots = rd_plots(rows)
+        markdown[1] = as_markdown(entries).strip()
+        markdown += [f"![{name}]({name})" for name in plots]
+        files = {"bd_rate.csv": as_csv(entries).encode(), "rd_points.csv": points_csv(rows).encode(), **plots}
+    if missing:
+        markdown.append("Without results:\n\n" + "\n".join(f"- {cell}" for cell in missing))
+    files = {"bd_rate.md": ("\n\n".join(markdown) + "\n").encode(), **files}
+    for name, content in files.items():
+        write_atomically(folder / REPORT / name, content)
+    return [folder / REPORT / name for name in files]
+
+
+def unfinished(folder: Path, cells: Iterable[str] | None = None) -> list[str]:
+    """Names of the cells of a sweep that have no results."""
+    if cells is None:
+        cells = [
+            f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")
+        ]
+    return sorted(cell for cell in cells if not (folder / cell / RESULTS).is_file())

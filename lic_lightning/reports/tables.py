@@ -1,0 +1,195 @@
+"""BD-rate tables as papers print them (two decimals and a sign), and the RD points behind them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from rich.table import Table
+from rich.text import Text
+
+from lic_lightning.evaluation.bd_rate import METRICS, BDRate, BDRateRefused, Method, Metric, bd_rate
+from lic_lightning.evaluation.curve import Curve, anchor_of, axis, curves
+
+LABELS: dict[Metric, str] = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
+HEADER = ("curve", "category", "freeze", "test set", "points", "BD-rate PSNR", "BD-rate MS-SSIM")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table: one tuned curve on one test set.
+
+    Attributes:
+        answers: metric → BD-rate against the curve's reference, or the reason why there is none.
+    """
+
+    curve: Curve
+    answers: Mapping[Metric, BDRate | BDRateRefused]
+
+
+def bd_table(rows: pl.DataFrame, method: Method = "pchip", bootstrap: int = 1000) -> list[Entry]:
+    """One entry per tuned curve and test set, each against the reference that it names (see `results`)."""
+    found = curves(rows)
+    return [
+        Entry(curve, {metric: _answer(curve, found, metric, method, bootstrap) for metric in METRICS})
+        for curve in found
+        if curve.role == "tuned"
+    ]
+
+
+def as_rich(entries: Sequence[Entry], title: str = "BD-rate against the reference") -> Table:
+    """The table for a terminal."""
+    table = Table(title=title, caption=protocol(entries))
+    for heading in HEADER:
+        right = heading.startswith(("BD", "points"))
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for cells in map(_cells, entries):
+        table.add_row(*map(Text, cells))  # Text: a bracket in a name is no markup
+    return table
+
+
+def as_markdown(entries: Sequence[Entry]) -> str:
+    """The table for a README, with method, metric domain and warnings beneath."""
+    lines = [
+        HEADER,
+        ["---" if "BD" not in h and h != "points" else "---:" for h in HEADER],
+        *map(_cells, entries),
+    ]
+    table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    notes = "\n".join(f"- {note}" for note in warnings(entries))
+    return "\n\n".join(part for part in (table, protocol(entries), notes) if part) + "\n"
+
+
+def as_csv(entries: Sequence[Entry]) -> str:
+    """The table with full precision: one line per curve, test set and metric; `refused` holds the reason."""
+    records: list[dict[str, Any]] = []
+    for entry in entries:
+        for metric, answer in entry.answers.items():
+            record: dict[str, Any] = {
+                "curve": entry.curve.id,
+                "name": entry.curve.name,
+                "category": entry.curve.category,
+                "freeze": entry.curve.freeze,
+                "test_set": entry.curve.test_set,
+                "metric": metric,
+                "points": len(entry.curve.rate),
+                "method": "",
+                "domain": "",
+                "bd_rate": "",
+                "low": "",
+                "high": "",
+                "overlap": "",
+                "refused": "",
+                "warnings": "",
+            }
+            if isinstance(answer, BDRate):
+                low, high = answer.interval or ("", "")
+                record |= {"method": answer.method, "domain": answer.domain, "bd_rate": answer.bd_rate}
+                record |= {
+                    "low": low,
+                    "high": high,
+                    "overlap": answer.overlap,
+                    "warnings": "; ".join(answer.warnings),
+                }
+            else:
+                record["refused"] = str(answer)
+            records.append(record)
+    return _csv(records)
+
+
+def points_csv(rows: pl.DataFrame) -> str:
+    """Every RD point: means over one test set at one λ, of tuned, reference and classic codecs."""
+    records = []
+    for curve in curves(rows):
+        for index, (lmbda, rate) in enumerate(zip(curve.lmbda, curve.rate, strict=True)):
+            quality = {metric: values[index] for metric, values in curve.quality.items()}
+            ms_ssim = curve.quality.get("ms-ssim")
+            records.append(
+                {
+                    "role": curve.role,
+                    "curve": curve.id,
+                    "name": curve.name,
+                    "category": curve.category,
+                    "freeze": curve.freeze,
+                    "test_set": curve.test_set,
+                    "domain": curve.domain,
+                    "images": len(curve.images),
+                    "lmbda": lmbda,
+                    "bpp": rate,
+                    "psnr": quality.get("psnr", ""),
+                    "ms_ssim": quality.get("ms-ssim", ""),
+                    "ms_ssim_db_of_mean": "" if ms_ssim is None else axis("ms-ssim", ms_ssim)[index],
+                    "lpips": quality.get("lpips", ""),
+                }
+            )
+    return _csv(records)
+
+
+def protocol(entries: Sequence[Entry]) -> str:
+    """How the numbers came about, in one line; empty where there are none."""
+    answers = [a for entry in entries for a in entry.answers.values() if isinstance(a, BDRate)]
+    if not answers:
+        return ""
+    methods, domains = (", ".join(sorted({getattr(a, key) for a in answers})) for key in ("method", "domain"))
+    return (
+        f"BD-rate in percent against the reference, negative is better; {methods} on means over the test set "
+        f"[95 % paired bootstrap over images]; metric domain: {domains}."
+    )
+
+
+def warnings(entries: Iterable[Entry]) -> list[str]:
+    """What to know before quoting a number, each once; withheld points among them."""
+    notes = []
+    for entry in entries:
+        title = f"{entry.curve.name} on {entry.curve.test_set}"
+        notes += [f"{title}: point left out, {point}" for point in entry.curve.withheld]
+        for metric, answer in entry.answers.items():
+            if isinstance(answer, BDRate):
+                own = (f"{entry.curve.name} lacks {point}" for point in entry.curve.withheld)
+                notes += [f"{title}, {LABELS[metric]}: {w}" for w in answer.warnings if w not in set(own)]
+    return list(dict.fromkeys(notes))
+
+
+def percent(value: float) -> str:
+    """Percent as papers print it: two decimals and a sign, and no sign for what rounds to zero."""
+    return "0.00" if math.isclose(round(value, 2), 0) else f"{value:+.2f}"
+
+
+def _answer(
+    curve: Curve, found: Sequence[Curve], metric: Metric, method: Method, bootstrap: int
+) -> BDRate | BDRateRefused:
+    anchor = anchor_of(curve, found)
+    if anchor is None:
+        return BDRateRefused("no reference on these images" if curve.reference else "no reference asked for")
+    try:
+        return bd_rate(anchor, curve, metric, method, bootstrap)
+    except BDRateRefused as refusal:
+        return refusal
+
+
+def _cells(entry: Entry) -> list[str]:
+    curve = entry.curve
+    numbers = [_cell(entry.answers[metric]) for metric in METRICS]
+    return [curve.name, curve.category, curve.freeze, curve.test_set, str(len(curve.rate)), *numbers]
+
+
+def _cell(answer: BDRate | BDRateRefused) -> str:
+    if isinstance(answer, BDRateRefused):
+        return str(answer)
+    interval = f" [{percent(answer.interval[0])}, {percent(answer.interval[1])}]" if answer.interval else ""
+    return f"{percent(answer.bd_rate)} %{interval}"
+
+
+def _csv(records: Sequence[Mapping[str, Any]]) -> str:
+    if not records:
+        return ""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()

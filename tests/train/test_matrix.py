@@ -1,0 +1,99 @@
+"""The matrix of configs: each codec, freeze policy, objective, trainer and logger runs on CPU with real bytes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lic_lightning.codecs.registry import names
+from lic_lightning.configs import CONF
+from lic_lightning.evaluation.results import read_rows
+
+Lic = Callable[..., Path]
+
+SMALL = ("codec.N=8", "codec.M=12")
+SIZES = {
+    "cheng2020-anchor": ("codec.N=8",),
+    "cheng2020-attn": ("codec.N=8",),
+    "elic2022-official": ("codec.N=8", "codec.M=144"),
+}
+
+
+def rows_of(output: Path) -> int:
+    rows = read_rows(output)
+    assert (rows["bytes"] > 0).all()
+    return len(rows.filter(role="tuned"))
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("freeze", ["encoder_only", "none"])
+def test_every_codec_trains_and_codes(lic_train: Lic, name: str, freeze: str) -> None:
+    assert rows_of(lic_train("debug=fdr", f"freeze={freeze}", f"codec={name}", *SIZES.get(name, SMALL))) > 0
+
+
+@pytest.mark.parametrize("group", ["codec", "objective", "freeze", "category", "optimizer", "scheduler", "trainer", "logger"])
+def test_every_config_of_a_group_composes(group: str) -> None:
+    from hydra import compose, initialize_config_dir
+
+    options = [path.stem for path in (CONF / group).glob("*.yaml")]
+    assert options
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for option in options:
+            compose("train", [f"{group}={option}"])
+
+
+def test_each_codec_has_its_config() -> None:
+    assert {path.stem for path in (CONF / "codec").glob("*.yaml")} == set(names())
+
+
+@pytest.mark.parametrize("policy", ["decoder_only", "none"])
+def test_policies_that_move_the_decoder_run(lic_train: Lic, policy: str) -> None:
+    assert rows_of(lic_train("debug=fdr", f"freeze={policy}")) > 0
+
+
+def test_the_ms_ssim_objective_trains(lic_train: Lic) -> None:
+    assert rows_of(lic_train("debug=fdr", "objective=ms_ssim", "lmbda=16.64", "data.crop=192")) > 0
+
+
+@pytest.mark.parametrize("trainer", ["mixed", "deterministic"])
+def test_trainers_run(lic_train: Lic, trainer: str) -> None:
+    assert rows_of(lic_train(f"trainer={trainer}", "trainer.accelerator=cpu")) > 0
+
+
+def test_a_compiled_codec_keeps_its_freeze(lic_train: Lic, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch import nn
+
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, *a, **k: compiled.append(self))
+    rows = read_rows(lic_train("debug=fdr", "compile=true"))
+    assert compiled
+    assert rows.filter(role="tuned")["withheld"].is_null().all()
+
+
+@pytest.mark.parametrize("kind", ["csv", "tensorboard"])
+def test_loggers_write_the_validation_loss(lic_train: Lic, kind: str) -> None:
+    output = lic_train(f"logger={kind}")
+    assert any(path.stat().st_size for path in output.glob(f"main/*/{kind}/**/*") if path.is_file())
+
+
+def test_ddp_on_two_cpu_processes_is_one_run(photographs: Path, tmp_path: Path) -> None:
+    overrides = ["codec.weights=none", "codec.N=8", "codec.M=12", "category=food", "data.crop=64", "data.batch_size=2"]
+    overrides += ["data.workers=0", "trainer=ddp_cpu", "trainer.max_epochs=1", "callbacks.progress_bar=null"]
+    environment = {**os.environ, "LIC_DATA": str(photographs), "LIC_OUTPUT": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "lic_lightning.train", *overrides]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "num_processes: 2" in done.stderr.lower() or "2 processes" in done.stderr
+    assert len(list(tmp_path.glob("main/*"))) == 1
+    assert rows_of(tmp_path) == 2
+
+
+def test_a_multirun_writes_one_folder_a_cell(lic_train: Lic) -> None:
+    output = lic_train("-m", "debug=fdr", "lmbda=0.0130,0.0250", "category=food,general")
+    assert len(list(output.glob("main/*/results.parquet"))) == 4
+    assert read_rows(output).filter(role="tuned")["curve"].n_unique() == 2
