@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # `lic --help` must not wait for numpy and polars
-    from lic_lightning.evaluation.bd_rate import BDRate
     from lic_lightning.evaluation.curve import Curve
 
 REFUSED = 2
@@ -46,11 +45,13 @@ def main(argv: list[str]) -> int:
     from lic_lightning.evaluation.results import ResultsError
 
     try:
-        pairs = _pairs(arguments.anchor, arguments.test, arguments.test_set)
+        anchors = _anchors(arguments.anchor, arguments.test_set)
+        tests = [test for path in arguments.test for test in _tests(path, arguments.test_set)]
+        _forbid_mixed_sets(arguments.anchor, anchors, tests)
     except (BDError, CurveError, ResultsError, OSError) as error:
         print(f"lic bd: {error}", file=sys.stderr)
         return REFUSED
-    answers = [_answer(anchor, test, arguments) for anchor, test in pairs]
+    answers = [_answer(test, anchors, arguments) for test in tests]
     if arguments.json:
         print(json.dumps(answers, indent=2))
     else:
@@ -83,18 +84,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _pairs(anchor_path: Path, test_paths: Sequence[Path], test_set: str | None) -> list[tuple[Curve, Curve]]:
-    anchors = _load(anchor_path, test_set)
-    anchors = [curve for curve in anchors if curve.role == "reference"] or anchors
-    pairs = []
-    for path in test_paths:
-        found = _load(path, test_set)
-        tests = [curve for curve in found if curve.role == "tuned"] or found
-        sets = sorted({curve.test_set for curve in tests})
-        if len(sets) > 1 and anchor_path.suffix == ".json":
-            raise BDError(f"{anchor_path} is one curve, {path} has {', '.join(sets)}: choose with --test-set")
-        pairs += [(_anchor(test, anchors, anchor_path), test) for test in tests]
-    return pairs
+def _anchors(path: Path, test_set: str | None) -> list[Curve]:
+    found = _load(path, test_set)
+    learned = [curve for curve in found if curve.role != "classic"]
+    return [curve for curve in found if curve.role == "reference"] or learned or found
+
+
+def _tests(path: Path, test_set: str | None) -> list[Curve]:
+    found = _load(path, test_set)
+    return [curve for curve in found if curve.role == "tuned"] or found
+
+
+def _forbid_mixed_sets(path: Path, anchors: Sequence[Curve], tests: Sequence[Curve]) -> None:
+    sets = sorted({test.test_set for test in tests if test.test_set_digest})
+    if len(sets) > 1 and not all(anchor.test_set_digest for anchor in anchors):
+        raise BDError(
+            f"{path} is a curve on one test set, the tests are on {', '.join(sets)}: try --test-set"
+        )
 
 
 def _load(path: Path, test_set: str | None) -> list[Curve]:
@@ -117,34 +123,35 @@ def _load(path: Path, test_set: str | None) -> list[Curve]:
     return chosen
 
 
-def _anchor(test: Curve, anchors: Sequence[Curve], path: Path) -> Curve:
+def _anchor(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace) -> Curve:
     """The anchor for a test: its own reference where it is there, else the only curve on the same images."""
     from lic_lightning.evaluation.curve import anchor_of, same_images
 
     if own := anchor_of(test, anchors):
         return own
-    # A JSON does not say what it was measured on: that the images are the same is the caller's word
-    on_unknown = not test.test_set_digest
-    fitting = [a for a in anchors if on_unknown or not a.test_set_digest or same_images(a, test)]
+    # A JSON does not say what it was measured on: only the caller knows that the images are the same
+    unknown = not test.test_set_digest
+    fitting = [a for a in anchors if unknown or not a.test_set_digest or same_images(a, test)]
     if not fitting:
-        raise BDError(f"{path} has no curve on the images of {test.name} on {test.test_set} ({test.domain})")
+        raise BDError(f"{arguments.anchor} has no curve on the same images ({test.test_set}, {test.domain})")
     if len(fitting) > 1:
         names = "; ".join(f"{curve.name} on {curve.test_set}" for curve in fitting)
         raise BDError(
-            f"{path} has several curves that could be the anchor of {test.name} ({names}): try --test-set"
+            f"{arguments.anchor} has several curves that could be the anchor ({names}): try --test-set"
         )
     return fitting[0]
 
 
-def _answer(anchor: Curve, test: Curve, arguments: argparse.Namespace) -> dict[str, Any]:
+def _answer(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace) -> dict[str, Any]:
     from lic_lightning.evaluation.bd_rate import BDRateRefused, bd_rate
 
     try:
-        result: BDRate = bd_rate(anchor, test, arguments.metric, arguments.method)
-    except BDRateRefused as reason:
+        anchor = _anchor(test, anchors, arguments)
+        return {**asdict(bd_rate(anchor, test, arguments.metric, arguments.method)), "refused": None}
+    except (BDError, BDRateRefused) as reason:
         return {
             "name": test.name,
-            "anchor": anchor.name,
+            "anchor": None,
             "test_set": test.test_set,
             "metric": arguments.metric,
             "method": arguments.method,
@@ -156,16 +163,16 @@ def _answer(anchor: Curve, test: Curve, arguments: argparse.Namespace) -> dict[s
             "warnings": [],
             "refused": str(reason),
         }
-    return {**asdict(result), "refused": None}
 
 
 def _print_table(answers: Sequence[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     first = answers[0]
-    table = Table(title=f"BD-rate, {first['metric']}, {first['method']}", caption=_caption(answers))
-    for column in ("test", "anchor", "test set"):
+    table = Table(title=f"BD-rate, {first['metric']}, {first['method']}", caption=Text(_caption(answers)))
+    for column in ("test", "test set"):
         table.add_column(column, overflow="fold")
     for column in ("BD-rate", "95 % interval", "overlap", "points"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -173,21 +180,15 @@ def _print_table(answers: Sequence[dict[str, Any]]) -> None:
         value = "refused" if a["refused"] else f"{a['bd_rate']:+.2f} %"
         interval = f"[{a['interval'][0]:+.2f}, {a['interval'][1]:+.2f}]" if a["interval"] else "-"
         overlap = "-" if a["overlap"] is None else f"{a['overlap']:.2f}"
-        # A rich cell reads [x] as markup: escape by giving Text
-        table.add_row(
-            *map(_text, (a["name"], a["anchor"], a["test_set"], value, interval, overlap, str(a["points"])))
-        )
+        # Text: a bracket in a name is no markup
+        table.add_row(*map(Text, (a["name"], a["test_set"], value, interval, overlap, str(a["points"]))))
     Console().print(table)
 
 
 def _caption(answers: Sequence[dict[str, Any]]) -> str:
-    return "metric domain: " + "; ".join(sorted({a["domain"] for a in answers}))
-
-
-def _text(cell: str) -> Any:
-    from rich.text import Text
-
-    return Text(cell)
+    anchors = sorted({a["anchor"] for a in answers if a["anchor"]})
+    domains = sorted({a["domain"] for a in answers})
+    return f"anchor: {', '.join(anchors) or 'none'}; metric domain: {'; '.join(domains)}"
 
 
 def _title(answer: dict[str, Any]) -> str:

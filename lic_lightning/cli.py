@@ -129,8 +129,8 @@ def _help() -> str:
             "examples:",
             *examples,
             "",
-            "`lic SUBCOMMAND --help` says more. train and evaluate are Hydra applications: KEY=VALUE overrides",
-            "any setting, `--cfg job` prints them all, `-m` sweeps over comma-separated values.",
+            "`lic SUBCOMMAND --help` says more. train and evaluate are Hydra applications: KEY=VALUE",
+            "overrides any setting, `--cfg job` prints them all, `-m` sweeps over comma-separated values.",
             "HYDRA_FULL_ERROR=1 in the environment shows an error's whole traceback.",
         ]
     )

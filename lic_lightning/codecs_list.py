@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from lic_lightning.codecs.registry import CodecSpec, Sizes, names, spec
-from lic_lightning.codecs.roles import ROLES, RoleTable, parameters_by_role
+from lic_lightning.codecs.roles import ROLES, Role, RoleTable, parameters_by_role
 from lic_lightning.codecs.weights import shipped_lmbdas, zoo_path
 
 SIDE = 64  # pixels; the work per pixel does not depend on it
@@ -50,11 +50,11 @@ def describe(codec_spec: CodecSpec) -> Iterator[dict[str, Any]]:
 
 
 @torch.no_grad()
-def kmac_per_pixel(codec: nn.Module, table: RoleTable) -> dict[str, float]:
+def kmac_per_pixel(codec: nn.Module, table: RoleTable) -> dict[Role, float]:
     """Thousand multiply-accumulates per image pixel by role, in one forward pass."""
     with FlopCounterMode(display=False) as counter:
         codec(torch.zeros(1, 3, SIDE, SIDE))
-    work = dict.fromkeys(ROLES, 0.0)
+    work: dict[Role, float] = dict.fromkeys(ROLES, 0.0)
     for prefix, role in table.items():
         flops = counter.flop_counts.get(f"{type(codec).__name__}.{prefix}", {})
         work[role] += sum(flops.values()) / 2 / SIDE**2 / 1000

@@ -30,8 +30,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
     else:
         codec = instantiate(cfg.codec)
-        data = instantiate(cfg.data) if cfg.category.dataset else None
-        test_sets = data.test_sets if data else instantiate(cfg.test_sets)
+        test_sets = instantiate(cfg.data).test_sets
         provenance.record(cfg, folder)
         fingerprint = decoder_fingerprint(codec, spec(cfg.codec.name).roles)
         cache = Path(cfg.paths.output) / "reference"

@@ -47,7 +47,7 @@ def export(run: Path, out: Path, codec: str | None = None, force: bool = False) 
 def rebuilds_cdfs(codec: nn.Module) -> bool:
     """True if CompressAI's `update(force=True)`, which its own tool calls, leaves every CDF as it is."""
     updated = copy.deepcopy(codec)
-    updated.update(force=True)
+    updated.update(force=True)  # type: ignore[operator]
     cdfs = {name: tensor for name, tensor in named_tensors(updated) if name.rpartition(".")[2] in CDF_BUFFERS}
     return all(tensor.equal(cdfs[name]) for name, tensor in named_tensors(codec) if name in cdfs)
 

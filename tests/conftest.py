@@ -72,4 +72,5 @@ TINY = (
     "trainer=cpu",
     "trainer.max_epochs=1",
     "callbacks.progress_bar=null",
+    "evaluation.classic=[]",
 )

@@ -28,7 +28,8 @@ class DataModule(LightningDataModule):
 
     Args:
         category: name, dataset and split (all counts or all fractions of train, val, test).
-        test_sets: further datasets to evaluate on, by name.
+        test_sets: more to evaluate on, by name: datasets, or categories, which stand for their test splits. One
+            of the category's own name is the category's own test split.
         crop: side of the square crops, pixels; smaller pictures are enlarged.
         batch_size: per process.
         workers: loader processes, at most one a CPU core; 0 loads in the main process.
@@ -49,7 +50,7 @@ class DataModule(LightningDataModule):
     def __init__(
         self,
         category: Category,
-        test_sets: Mapping[str, ImageDataset] | None = None,
+        test_sets: Mapping[str, ImageDataset | Category] | None = None,
         crop: int = 256,
         batch_size: int = 32,
         workers: int = 4,
@@ -65,9 +66,8 @@ class DataModule(LightningDataModule):
         super().__init__()
         if on_corrupt not in ("error", "skip"):
             raise ValueError(f"data.on_corrupt must be error or skip, got {on_corrupt}")
-        if category.name in (test_sets or {}):
-            raise ValueError(f"a test set is named {category.name}, as the category's own test split is")
-        self.category, self._extra = category, dict(test_sets or {})
+        self.category = category
+        self._extra = {name: test_split(data, split_seed) for name, data in (test_sets or {}).items()}
         self.crop, self.batch_size, self.workers = crop, batch_size, min(workers, os.cpu_count() or 1)
         self.seed, self.split_seed, self.split_file = seed, split_seed, split_file
         self.epoch_size, self.hflip, self.vflip = epoch_size, hflip, vflip
@@ -116,8 +116,9 @@ class DataModule(LightningDataModule):
     @cached_property
     def test_sets(self) -> dict[str, ImageDataset]:
         """Whole pictures by test set: the category's own held-out split under its name, then the others."""
+        extra = {name: _without(data, self.skipped.get(name)) for name, data in self._extra.items()}
         own = {self.category.name: self._part("test")} if self.splits["test"] else {}
-        return own | {name: _without(data, self.skipped.get(name)) for name, data in self._extra.items()}
+        return own | {name: data for name, data in extra.items() if name not in own}
 
     def setup(self, stage: str | None = None) -> None:
         """Refuse a picture that stands on two sides. Lightning calls it, once a stage; once is enough."""
@@ -161,6 +162,14 @@ class DataModule(LightningDataModule):
 
     def _held(self, part: str) -> ImageDataset:
         return InMemory(self._part(part), self.workers) if self.cache else self._part(part)
+
+
+def test_split(data: ImageDataset | Category, seed: int) -> ImageDataset:
+    """The held-out pictures of a category; a dataset is a test set as a whole."""
+    if not isinstance(data, Category):
+        return data
+    names = set(draw_splits(data.dataset.names, data.split, seed)["test"])
+    return Subset(data.dataset, [i for i, name in enumerate(data.dataset.names) if name in names])
 
 
 def _without(dataset: ImageDataset, skip: list[str] | None) -> ImageDataset:

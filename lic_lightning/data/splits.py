@@ -41,7 +41,7 @@ def _counts(available: int, split: Mapping[str, float]) -> dict[str, int]:
         counts = {part: max(1, round(split[part] * available)) if split[part] else 0 for part in PARTS}
         # Rounding up may ask for a picture too many: train gives it.
         counts["train"] = min(counts["train"], available - counts["val"] - counts["test"])
-        if counts["train"] < 1:
+        if split["train"] and counts["train"] < 1:
             raise ValueError(f"{available} images are too few for the fractions {wanted}")
         return counts
     if any(value != int(value) for value in split.values()):

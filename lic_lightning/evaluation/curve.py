@@ -34,15 +34,15 @@ class CurveError(ValueError):
     """A file that holds no RD curve; the message names it and says what was expected."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """An RD curve, sorted by rate.
 
     Attributes:
         rate: bits per pixel, mean over images, one value per point.
         quality: metric → mean over images, one value per point: "psnr" in dB, "ms-ssim" raw, "lpips". A
-            metric that is not defined for every image (MS-SSIM of small ones) is left out, as its mean would be over
-            other images than the rate's.
+            metric that is not defined for every image (MS-SSIM of small ones) is left out, as its mean would
+            be over other images than the rate's.
         lmbda: λ of each point; NaN where unknown.
         domain: "8bit" or "float" images under the metrics, or "unstated".
         images: names of the test images; empty where only means are known.
@@ -102,7 +102,7 @@ def same_images(a: Curve, b: Curve) -> bool:
 
 
 def read_compressai_json(path: Path | str) -> Curve:
-    """A curve from CompressAI's results JSON: lists bpp, psnr or psnr-rgb, ms-ssim or ms-ssim-rgb in `results`.
+    """A curve from CompressAI's results JSON: lists bpp, psnr(-rgb), ms-ssim(-rgb) under `results`.
 
     Test set, domain and λ are unknown unless this platform wrote the file.
 

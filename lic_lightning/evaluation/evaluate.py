@@ -6,7 +6,7 @@ import copy
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -31,7 +31,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """How images are coded and judged; part of the identity of a cached reference curve, workers aside.
+    """How images are coded and judged.
 
     Attributes:
         metrics: subset of "psnr", "ms_ssim", "lpips".
@@ -39,18 +39,26 @@ class Settings:
         device: "cpu", "cuda", …: the same codec on two devices is two operating points.
         workers: processes that code images side by side, one thread each; 1 codes in this process.
         lpips_trunk: see `metrics.build_metrics`.
+        classic: which of Pillow's codecs stand beside the learned ones in tables and plots, "jpeg" and "webp".
     """
 
     metrics: tuple[str, ...] = ("psnr", "ms_ssim")
     domain: Domain = "8bit"
     device: str = "cpu"
-    workers: int = field(default=1, compare=False)
-    lpips_trunk: str | None = field(default=None, compare=False)
+    workers: int = 1
+    lpips_trunk: str | None = None
+    classic: tuple[str, ...] = ("jpeg", "webp")
 
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise ValueError(f"evaluation.workers must be 1 or more, got {self.workers}")
         object.__setattr__(self, "metrics", tuple(self.metrics))
+        object.__setattr__(self, "classic", tuple(self.classic))
+
+    @property
+    def protocol(self) -> dict[str, object]:
+        """What the numbers depend on."""
+        return {"metrics": self.metrics, "domain": self.domain, "device": self.device}
 
 
 def evaluate(codec: nn.Module, images: Images, stride: int, settings: Settings, decoder: nn.Module | None = None) -> list[Row]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import PIL
 import torch
 from torch import nn
 
 from lic_lightning.codecs.registry import spec
+from lic_lightning.evaluation.classic import classic_rows
 from lic_lightning.evaluation.evaluate import Images, Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.results import read_rows, write_rows
@@ -46,6 +47,8 @@ def judge(
     rows = tuned_rows(codec, test_sets, stride, settings, decoder, columns)
     if reference is not None:
         rows += reference_rows(reference, test_sets, stride, settings, cache, run.reference_columns())
+    if settings.classic:
+        rows += classic_codec_rows(test_sets, settings, cache)
     write_rows(run.results, rows)
 
 
@@ -77,16 +80,29 @@ def reference_rows(
     columns: dict[str, Any],
 ) -> list[Row]:
     """Rows of the reference on all test sets, evaluated once per (weights, images, settings) and kept in `cache`."""
+    weights = codec_fingerprint(reference)
     rows = []
     for name, images in test_sets.items():
-        path = cache / f"{_cache_key(reference, images, settings)}.parquet"
-        if path.is_file():
-            coded = read_rows(path).to_dicts()
-        else:
-            coded = [{**columns, "test_set": name, **row} for row in evaluate(reference, images, stride, settings)]
-            coded = [{**row, "test_set_digest": digest(images)} for row in coded]
-            write_rows(path, coded)
-        rows += [{**row, **columns, "test_set": name, "test_set_digest": digest(images)} for row in coded]
+        own = {**columns, "test_set": name, "test_set_digest": digest(images)}
+
+        def code(images: Images = images, own: dict[str, Any] = own) -> list[Row]:
+            return [{**own, **row} for row in evaluate(reference, images, stride, settings)]
+
+        key = ["reference", weights, own["test_set_digest"], settings.protocol, torch.__version__]
+        rows += [{**row, **own} for row in _cached(cache, key, code)]
+    return rows
+
+
+def classic_codec_rows(test_sets: Mapping[str, Images], settings: Settings, cache: Path) -> list[Row]:
+    """Rows of Pillow's codecs on all test sets, computed once per (images, metrics) and kept in `cache`."""
+    rows = []
+    for name, images in test_sets.items():
+
+        def code(name: str = name, images: Images = images) -> list[Row]:
+            pixels = ((n, images[i].image.permute(1, 2, 0).numpy()) for i, n in enumerate(images.names))
+            return classic_rows(pixels, name, digest(images), settings.classic)  # type: ignore[arg-type]
+
+        rows += _cached(cache, ["classic", digest(images), settings.classic, PIL.__version__], code)
     return rows
 
 
@@ -95,7 +111,9 @@ def digest(images: Images) -> str:
     return combine(images.digest(index) for index in range(len(images)))[:16]
 
 
-def _cache_key(codec: nn.Module, images: Images, settings: Settings) -> str:
-    protocol = {k: v for k, v in asdict(settings).items() if k not in ("workers", "lpips_trunk")}
-    content = [codec_fingerprint(codec), digest(images), protocol, torch.__version__]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+def _cached(cache: Path, key: list[Any], code: Callable[[], list[Row]]) -> list[Row]:
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
+    path = cache / f"{name}.parquet"
+    if not path.is_file():
+        write_rows(path, code())
+    return read_rows(path).to_dicts()

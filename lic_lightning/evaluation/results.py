@@ -135,6 +135,6 @@ def _read(file: Path) -> pl.DataFrame:
     if missing := [column for column in SCHEMA if column not in rows.columns]:
         raise ResultsError(f"{file} is not one of our results files: no columns {missing}")
     try:
-        return rows.select(list(SCHEMA)).cast(SCHEMA)
+        return rows.select(list(SCHEMA)).cast(pl.Schema(SCHEMA))
     except pl.exceptions.PolarsError as error:
         raise ResultsError(f"{file}: a column has a foreign type: {error}") from error

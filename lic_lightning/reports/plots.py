@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,7 +55,7 @@ def rd_plot(shown: Sequence[Curve], metric: Metric, title: str, current_lmbda: f
     figure = Figure(figsize=(7, 5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)  # no pyplot: it keeps global state and may look for a display
     axes = figure.add_subplot()
-    colours = iter(TUNED_COLOURS * (len(shown) // len(TUNED_COLOURS) + 1))
+    colours = cycle(TUNED_COLOURS)
     for curve in shown:
         style = _style(curve, colours)
         quality = axis(metric, curve.quality[metric])
@@ -81,15 +83,15 @@ def _company(group: Sequence[Curve], found: Sequence[Curve]) -> list[Curve]:
     return classic + anchors
 
 
-def _style(curve: Curve, colours: Iterable[str]) -> dict[str, object]:
+def _style(curve: Curve, colours: Iterator[str]) -> dict[str, Any]:
     if curve.role == "reference":
         return dict(REFERENCE_STYLE)
     if curve.role == "classic":
         return dict(CLASSIC_STYLES.get(curve.id, {"color": "#bbbbbb", "linestyle": ":"}))
-    return {"color": next(iter(colours)), "marker": "o", "linestyle": "-", "zorder": 4}
+    return {"color": next(colours), "marker": "o", "linestyle": "-", "zorder": 4}
 
 
-def _circle(axes: Axes, curve: Curve, quality: np.ndarray, lmbda: float, colour: object) -> None:
+def _circle(axes: Axes, curve: Curve, quality: np.ndarray, lmbda: float, colour: str) -> None:
     now = np.isclose(curve.lmbda, lmbda)
     axes.scatter(
         curve.rate[now], quality[now], s=140, facecolors="none", edgecolors=colour, linewidths=1.6, zorder=5

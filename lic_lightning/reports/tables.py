@@ -135,7 +135,7 @@ def protocol(entries: Sequence[Entry]) -> str:
     answers = [a for entry in entries for a in entry.answers.values() if isinstance(a, BDRate)]
     if not answers:
         return ""
-    methods, domains = (", ".join(sorted({getattr(a, key) for a in answers})) for key in ("method", "domain"))
+    methods, domains = ("; ".join(sorted({getattr(a, key) for a in answers})) for key in ("method", "domain"))
     return (
         f"BD-rate in percent against the reference, negative is better; {methods} on means over the test set "
         f"[95 % paired bootstrap over images]; metric domain: {domains}."

@@ -23,10 +23,10 @@ def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Makes the body of a module that the subcommand `codecs` (or, with hydra=True, `train`) runs."""
 
     def write(body: str, hydra: bool = False) -> None:
-        (tmp_path / "subcommand_of_a_test.py").write_text(body)
+        (tmp_path / "scratch_subcommand.py").write_text(body)
         monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, "subcommand_of_a_test", raising=False)
-        command = cli.Command("subcommand_of_a_test", "", "", hydra)
+        monkeypatch.delitem(sys.modules, "scratch_subcommand", raising=False)
+        command = cli.Command("scratch_subcommand", "", "", hydra)
         monkeypatch.setitem(cli.COMMANDS, "train" if hydra else "codecs", command)
 
     monkeypatch.setattr("sys.argv", ["lic"])
@@ -63,7 +63,7 @@ def test_a_subcommand_gets_its_arguments_and_gives_its_exit_code(module) -> None
 def test_a_hydra_application_runs_as_a_module_does(module, capsys: pytest.CaptureFixture[str]) -> None:
     module("import sys, __main__\nprint(__name__, __main__.__spec__.name, sys.argv[1:])", hydra=True)
     assert cli.main(["train", "-m", "lmbda=0.1"]) == 0
-    assert capsys.readouterr().out == "__main__ subcommand_of_a_test ['-m', 'lmbda=0.1']\n"
+    assert capsys.readouterr().out == "__main__ scratch_subcommand ['-m', 'lmbda=0.1']\n"
 
 
 def test_an_error_is_one_line(module, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,10 +71,10 @@ def test_compressai_loads_every_architecture_and_keeps_its_cdfs(name: str, tmp_p
 
 
 def test_elic_loads_too(tmp_path: Path) -> None:
-    codec = load_codec("elic2022-official", lmbda=0.013, N=8, M=136)
+    codec = load_codec("elic2022-official", lmbda=0.013, N=8)  # CompressAI: M is 320
     save_state(codec, tmp_path / "out.pth.tar")
     state = torch.load(tmp_path / "out.pth.tar")["state_dict"]
-    assert spec("elic2022-official").sizes_of(state) == {"N": 8, "M": 136}
+    assert spec("elic2022-official").sizes_of(state) == {"N": 8, "M": 320}
     assert same(codec, Elic2022Official.from_state_dict(state))
 
 

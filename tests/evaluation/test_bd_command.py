@@ -106,10 +106,27 @@ def test_an_unknown_test_set_lists_the_known(tmp_path, sweep, capsys):
     assert "it has kodak" in capsys.readouterr().err
 
 
+def test_a_test_set_that_the_anchor_lacks_leaves_the_others(tmp_path, sweep, capsys):
+    rows = sweep()
+    rows += [{**row, "test_set": "food", "test_set_digest": "e"} for row in rows if row["role"] == "tuned"]
+    write_rows(tmp_path / "results.parquet", rows)
+    assert main([str(tmp_path), str(tmp_path), "--json"]) == 2
+    found = {answer["test_set"]: answer["bd_rate"] for answer in json.loads(capsys.readouterr().out)}
+    assert found == {"food": None, "kodak": pytest.approx(-3)}
+
+
+def test_classic_curves_are_no_tests_beside_tuned_ones(tmp_path, sweep, row, capsys):
+    write_rows(
+        tmp_path / "results.parquet", [*sweep(), row(role="classic", curve="classic-jpeg", reference=None)]
+    )
+    assert main([str(tmp_path), str(tmp_path), "--json"]) == 0
+    assert [answer["name"] for answer in json.loads(capsys.readouterr().out)] == ["tuned food"]
+
+
 def test_an_anchor_on_other_images_is_refused(tmp_path, sweep, capsys):
     write_rows(tmp_path / "results.parquet", sweep(test_set_digest="e"))
     assert main([str(tmp_path), str(tmp_path)]) == 2
-    assert "no curve on the images of" in capsys.readouterr().err
+    assert "no curve on the same images" in capsys.readouterr().err
 
 
 def test_a_json_anchor_for_several_test_sets_needs_a_choice(tmp_path, anchor, sweep, capsys):

@@ -29,10 +29,8 @@ def tuned(rows):
 
 
 def test_one_curve_per_id_and_test_set(sweep):
-    rows = sweep() + sweep(test_set="food", test_set_digest="e")
-    found = [
-        (curve.role, curve.test_set) for curve in curves(frame(rows)[::2].vstack(frame(rows)[1::2]).unique())
-    ]
+    rows = sweep() + [row for row in sweep(test_set="food", test_set_digest="e") if row["role"] == "tuned"]
+    found = [(curve.role, curve.test_set) for curve in curves(frame(rows))]
     assert found == [("reference", "kodak"), ("tuned", "food"), ("tuned", "kodak")]
 
 

@@ -1,0 +1,120 @@
+"""Evaluation: real bytes, any size, the same numbers as CompressAI, in one process or several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from lic_lightning.codecs.weights import load_codec
+from lic_lightning.data import FolderDataset, Sample
+from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
+from lic_lightning.evaluation.metrics import MetricError, build_metrics, psnr
+
+
+class Pictures:
+    """Test images cut from one real photograph."""
+
+    def __init__(self, *sizes: tuple[int, int]) -> None:
+        from skimage import data
+
+        whole = torch.from_numpy(data.astronaut()).permute(2, 0, 1)
+        self.images = [whole[:, :height, 100 : 100 + width] for height, width in sizes]
+        self.names = [f"{height}x{width}" for height, width in sizes]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Sample:
+        return Sample(image=self.images[index], name=self.names[index])
+
+    def digest(self, index: int) -> str:
+        return self.names[index]
+
+
+@pytest.fixture(scope="module")
+def codec() -> nn.Module:
+    torch.manual_seed(0)
+    codec = load_codec("mbt2018-mean", lmbda=0.0130, N=8, M=12)
+    with torch.no_grad():
+        codec.g_a[6].weight.mul_(30)
+    codec.update(force=True, update_quantiles=True)
+    return codec
+
+
+@pytest.mark.parametrize("size", [(64, 64), (65, 127), (1, 1), (200, 33), (177, 190)])
+def test_any_size_is_coded(codec: nn.Module, size: tuple[int, int]) -> None:
+    (row,) = evaluate(codec, Pictures(size), 64, Settings())
+    assert (row["height"], row["width"]) == size
+    assert row["bpp"] == row["bytes"] * 8 / (size[0] * size[1])
+    assert row["bytes"] == sum(row["stream_bytes"]) > 0
+
+
+def test_ms_ssim_of_a_small_image_is_left_out(codec: nn.Module) -> None:
+    small, large = evaluate(codec, Pictures((160, 200), (161, 200)), 64, Settings())
+    assert small["ms_ssim"] is None
+    assert 0 < large["ms_ssim"] < 1
+
+
+def test_processes_give_the_rows_of_one_process(codec: nn.Module) -> None:
+    torch.set_num_threads(1)
+    pictures = Pictures((64, 64), (100, 90), (64, 128))
+
+    def rows(workers: int) -> list[dict[str, Any]]:
+        found = evaluate(codec, pictures, 64, Settings(workers=workers))
+        return [{k: v for k, v in row.items() if not k.endswith("_s")} for row in found]
+
+    assert rows(2) == rows(1)
+
+
+def test_float_domain_is_no_worse_than_8_bit(codec: nn.Module) -> None:
+    pictures = Pictures((192, 192))
+    (eight,), (floating,) = (evaluate(codec, pictures, 64, Settings(domain=d)) for d in ("8bit", "float"))
+    assert (eight["domain"], floating["domain"]) == ("8bit", "float")
+    assert eight["psnr"] != floating["psnr"]
+    assert eight["bytes"] == floating["bytes"]
+
+
+def test_identical_images_have_infinite_psnr() -> None:
+    assert psnr(torch.ones(1, 3, 8, 8), torch.ones(1, 3, 8, 8)) == float("inf")
+
+
+def test_one_grey_level_of_error_is_48_db() -> None:
+    assert psnr(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)) == pytest.approx(48.1308, abs=1e-4)
+
+
+def test_the_gap_between_real_and_estimated_rate_raises_an_alarm() -> None:
+    (row,) = evaluate(load_codec("mbt2018-mean", lmbda=0.0130, N=8, M=12), Pictures((192, 192)), 64, Settings())
+    assert rate_gap(row) is None
+    assert "estimated" in str(rate_gap({**row, "bytes": int(row["bytes"] * 1.1) + 100}))
+
+
+def test_lpips_without_its_trunk_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(MetricError, match=r"alexnet-owt-7be5be79\.pth.*evaluation\.metrics=\[psnr,ms_ssim\]"):
+        build_metrics(["lpips"], str(tmp_path / "alexnet.pth"))
+
+
+def test_lpips_with_a_trunk_is_zero_for_identical_images(tmp_path: Path) -> None:
+    from torchvision.models import alexnet
+
+    torch.manual_seed(0)
+    torch.save(alexnet().state_dict(), tmp_path / "alexnet.pth")
+    lpips = build_metrics(["lpips"], str(tmp_path / "alexnet.pth"))["lpips"]
+    image = Pictures((96, 96))[0].image[None].float()
+    assert lpips(image, image) == 0
+    assert lpips(image, image.flip(3)) > 0
+
+
+def test_an_unknown_metric_is_named() -> None:
+    with pytest.raises(MetricError, match="vmaf"):
+        build_metrics(["vmaf"])
+
+
+def test_folder_datasets_are_evaluated_in_their_order(codec: nn.Module, photographs: Path) -> None:
+    images = FolderDataset(photographs / "food")
+    assert [row["image"] for row in evaluate(codec, images, 64, Settings(metrics=("psnr",)))] == list(
+        images.names
+    )
