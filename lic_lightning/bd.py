@@ -74,13 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("anchor", metavar="ANCHOR", type=Path)
     parser.add_argument("test", metavar="TEST", type=Path, nargs="+")
     parser.add_argument("--metric", choices=("psnr", "ms-ssim"), default="psnr", help="quality; default psnr")
-    parser.add_argument(
-        "--method", choices=("pchip", "akima", "cubic"), default="pchip", help="default pchip"
-    )
+    parser.add_argument("--method", choices=("pchip", "akima", "cubic"), default="pchip", help="default pchip")
     parser.add_argument("--test-set", metavar="NAME", help="only curves on this test set of our results")
-    parser.add_argument(
-        "--json", action="store_true", help="print a list of objects, and nothing else, on stdout"
-    )
+    parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
     return parser
 
 
@@ -98,9 +94,7 @@ def _tests(path: Path, test_set: str | None) -> list[Curve]:
 def _forbid_mixed_sets(path: Path, anchors: Sequence[Curve], tests: Sequence[Curve]) -> None:
     sets = sorted({test.test_set for test in tests if test.test_set_digest})
     if len(sets) > 1 and not all(anchor.test_set_digest for anchor in anchors):
-        raise BDError(
-            f"{path} is a curve on one test set, the tests are on {', '.join(sets)}: try --test-set"
-        )
+        raise BDError(f"{path} is a curve on one test set, the tests are on {', '.join(sets)}: try --test-set")
 
 
 def _load(path: Path, test_set: str | None) -> list[Curve]:
@@ -112,9 +106,7 @@ def _load(path: Path, test_set: str | None) -> list[Curve]:
     if path.suffix == ".json":
         return [read_compressai_json(path)]
     if not path.is_dir() and path.suffix != ".parquet":
-        raise BDError(
-            f"{path} is neither a CompressAI results .json, nor a folder or .parquet of our results"
-        )
+        raise BDError(f"{path} is neither a CompressAI results .json, nor a folder or .parquet of our results")
     found = curves(read_rows(path))
     chosen = [curve for curve in found if test_set in (None, curve.test_set)]
     if not chosen:
@@ -136,9 +128,7 @@ def _anchor(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace
         raise BDError(f"{arguments.anchor} has no curve on the same images ({test.test_set}, {test.domain})")
     if len(fitting) > 1:
         names = "; ".join(f"{curve.name} on {curve.test_set}" for curve in fitting)
-        raise BDError(
-            f"{arguments.anchor} has several curves that could be the anchor ({names}): try --test-set"
-        )
+        raise BDError(f"{arguments.anchor} has several curves that could be the anchor ({names}): try --test-set")
     return fitting[0]
 
 

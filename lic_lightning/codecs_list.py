@@ -103,9 +103,7 @@ def _weights(found: dict[str, Any]) -> str:
 def main(argv: list[str]) -> int:
     """Prints a table, or JSON."""
     parser = argparse.ArgumentParser(prog="lic codecs", description=__doc__, epilog=CONVENTION)
-    parser.add_argument(
-        "--json", action="store_true", help="a list of objects: name, parameters, kmac_per_pixel, …"
-    )
+    parser.add_argument("--json", action="store_true", help="a list of objects: name, parameters, kmac_per_pixel, …")
     args = parser.parse_args(argv)
     entries = [entry for name in names() for entry in describe(spec(name))]
     if args.json:

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from lic_lightning.codecs.quality import lmbda_of
 from lic_lightning.run import Run
 
 _PACKAGED = Path(__file__).parent / "conf"
@@ -23,12 +24,16 @@ WITHOUT_MEANING = {
         "enable_progress_bar", "enable_model_summary", "num_sanity_val_steps", "use_distributed_sampler",
     ),
 }  # fmt: skip
+DEFAULT_QUALITY = 4
 POINT_KEYS = ("lmbda", "codec.quality", "codec.weights")
 
 
 def register_resolvers() -> None:
-    """Makes `${lic.cell:}` (a cell's folder name) known to Hydra's configs."""
+    """Makes known to Hydra's configs: `${lic.cell:}`, a cell's folder name, and `${lic.lmbda:QUALITY,METRIC}`."""
     OmegaConf.register_new_resolver("lic.cell", lambda *, _root_: cell_id(_root_), replace=True)
+    OmegaConf.register_new_resolver(
+        "lic.lmbda", lambda quality, metric: lmbda_of(quality or DEFAULT_QUALITY, metric), replace=True
+    )
 
 
 def meaning(cfg: DictConfig) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def reference_id(cfg: DictConfig) -> str:
     if isinstance(content, str):  # ${codec}
         content = OmegaConf.to_container(cfg.codec, resolve=False)
     assert isinstance(content, dict)
-    return _hash({key: value for key, value in content.items() if key not in ("lmbda", "quality")})
+    return _hash({str(key): value for key, value in content.items() if key not in ("lmbda", "quality")})
 
 
 def _hash(content: dict[str, Any]) -> str:

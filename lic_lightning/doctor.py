@@ -106,9 +106,7 @@ def weights() -> Iterator[Finding]:
     from lic_lightning.evaluation.metrics import LPIPS_TRUNK
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    shipped = [
-        f"{name} at λ {', '.join(map(str, found))}" for name in names() if (found := shipped_lmbdas(name))
-    ]
+    shipped = [f"{name} at λ {', '.join(map(str, found))}" for name in names() if (found := shipped_lmbdas(name))]
     yield Finding("shipped weights", bool(shipped), "; ".join(shipped) or "none")
     zoo = [
         f"{name} {metric} q{quality}"
@@ -117,13 +115,9 @@ def weights() -> Iterator[Finding]:
         for quality in urls
         if zoo_path(name, metric, quality).is_file()
     ]
-    yield Finding(
-        "zoo weights", bool(zoo), ", ".join(zoo) or f"none in {folder}; downloaded there when asked for"
-    )
+    yield Finding("zoo weights", bool(zoo), ", ".join(zoo) or f"none in {folder}; downloaded there when asked for")
     trunk = folder / LPIPS_TRUNK
-    yield Finding(
-        "LPIPS trunk", trunk.is_file(), str(trunk) if trunk.is_file() else f"put {LPIPS_TRUNK} into {folder}"
-    )
+    yield Finding("LPIPS trunk", trunk.is_file(), str(trunk) if trunk.is_file() else f"put {LPIPS_TRUNK} into {folder}")
 
 
 def launchers() -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from lic_lightning.job import run_job
 from lic_lightning.run import Run
 from lic_lightning.train import reference
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic.evaluate")
 register_resolvers()
 
 

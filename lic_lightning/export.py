@@ -47,7 +47,7 @@ def export(run: Path, out: Path, codec: str | None = None, force: bool = False) 
 def rebuilds_cdfs(codec: nn.Module) -> bool:
     """True if CompressAI's `update(force=True)`, which its own tool calls, leaves every CDF as it is."""
     updated = copy.deepcopy(codec)
-    updated.update(force=True)  # type: ignore[operator]
+    updated.update(force=True)
     cdfs = {name: tensor for name, tensor in named_tensors(updated) if name.rpartition(".")[2] in CDF_BUFFERS}
     return all(tensor.equal(cdfs[name]) for name, tensor in named_tensors(codec) if name in cdfs)
 
@@ -69,9 +69,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="lic export", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument(
-        "run", type=Path, metavar="RUN", help="a run's folder, or a .ckpt, .pth.tar or .safetensors"
-    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a .ckpt, .pth.tar or .safetensors")
     parser.add_argument("out", type=Path, metavar="OUT", help="out.pth.tar, or out.safetensors")
     parser.add_argument("--codec", metavar="NAME", help="which codec a file holds (a run's folder knows)")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")

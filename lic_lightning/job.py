@@ -6,16 +6,15 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic")
 
 FAILED = "failed.txt"
 
@@ -32,18 +31,26 @@ def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> None
         # DDP starts its other processes with this process's arguments: they shall run this job, not the sweep.
         sys.argv[1:] = list(hydra.overrides.task)
     try:
+        _refuse_new_keys(hydra.overrides.task)
         task(cfg, folder)
     except Exception as error:
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
         cause = _cause(error)
-        if rank_zero_only.rank == 0:
-            (folder / FAILED).write_text(traceback.format_exc())
+        (folder / FAILED).write_text(traceback.format_exc())
         log.error("%s: %s (traceback in %s)", type(cause).__name__, cause, folder / FAILED)
         if hydra.mode == RunMode.RUN:
             raise SystemExit(1) from None
     else:
         (folder / FAILED).unlink(missing_ok=True)
+
+
+def _refuse_new_keys(overrides: Sequence[str]) -> None:
+    """A new key at the top of the config means nothing: nearly always a typo, `+lambda` for `lmbda`."""
+    for override in overrides:
+        key = override.partition("=")[0]
+        if key.startswith("+") and not set("./@") & set(key):
+            raise ValueError(f"{override}: there is no setting {key.lstrip('+')!r}; `--cfg job` prints those there are")
 
 
 def _cause(error: BaseException) -> BaseException:

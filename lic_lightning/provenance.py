@@ -16,7 +16,11 @@ def record(cfg: DictConfig, folder: Path) -> None:
     _write(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
     _write(folder / "packages.txt", "\n".join(packages) + "\n")
-    machine = {"python": platform.python_version(), "system": platform.platform(), "processor": platform.machine()}
+    machine = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+    }
     _write(folder / "machine.json", json.dumps(machine, indent=2) + "\n")
     if git := _git():
         _write(folder / "git.txt", git)

@@ -25,7 +25,7 @@ from lic_lightning.job import run_job
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.run import LAST, Run
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic.train")
 register_resolvers()
 
 
@@ -56,6 +56,8 @@ def train(cfg: DictConfig, folder: Path) -> Run:
     )
     trainer: pl.Trainer = instantiate(
         cfg.trainer,
+        enable_progress_bar=bool(cfg.callbacks.get("progress_bar")),
+        enable_checkpointing=bool(cfg.callbacks.get("checkpoint")),
         callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values() if callback), rd_point],
         logger=[instantiate(logger) for logger in cfg.logger.values() if logger],
     )
@@ -88,7 +90,7 @@ def checkpoint_to_resume(resume: str | None, folder: Path) -> Path | None:
 
 def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
     if cfg.channels_last:
-        codec.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        codec.to(memory_format=torch.channels_last)
     if cfg.compile:
         codec.compile()
     return CodecModule(

@@ -41,9 +41,7 @@ def lic_evaluate(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     return _runner("evaluate", photographs, tmp_path, monkeypatch)
 
 
-def _runner(
-    command: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Path]:
+def _runner(command: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     monkeypatch.setenv("LIC_DATA", str(photographs))
     monkeypatch.setenv("LIC_OUTPUT", str(tmp_path / "outputs"))
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation.evaluate import Images
-from lic_lightning.evaluation.results import write_atomically
 from lic_lightning.evaluation.metrics import psnr
+from lic_lightning.evaluation.results import write_atomically
 from lic_lightning.run import Run
 
 SIDE = 256
@@ -23,7 +23,7 @@ CAPTION = 18
 def write_comparison(
     run: Run, codec: nn.Module, reference: nn.Module | None, test_set: str, images: Images, most: int = 2
 ) -> None:
-    """Writes `comparison_<test set>.png` into the run's folder: central crops of the first images, with PSNR and bpp."""
+    """Writes `comparison_<test set>.png` into the run's folder: central crops of the first images with PSNR, bpp."""
     stride = spec(run.codec).stride
     strips = [_strip(images[index].image, codec, reference, stride) for index in range(min(most, len(images)))]
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")

@@ -10,10 +10,10 @@ import pytorch_lightning as pl
 from lic_lightning.fingerprint import combine, decoder_digests
 from lic_lightning.modules.codec_module import CodecModule
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic.guard")
 
 
-class DecoderMoved(RuntimeError):
+class DecoderMovedError(RuntimeError):
     """A decoder-side tensor changed although the freeze policy fixes the decoder."""
 
 
@@ -24,7 +24,7 @@ class DecoderGuard(pl.Callback):
     Where the policy trains the decoder there is nothing to guard.
 
     Raises:
-        DecoderMoved: names the tensors that changed.
+        DecoderMovedError: names the tensors that changed.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class DecoderGuard(pl.Callback):
         moved = [name for name, digest in self.digests.items() if now.get(name) != digest]
         if moved or now.keys() != self.digests.keys():
             names = ", ".join(moved[:5]) + (f" and {len(moved) - 5} more" if len(moved) > 5 else "")
-            raise DecoderMoved(
+            raise DecoderMovedError(
                 f"the decoder moved under freeze={module.freeze_policy.name}: {names} changed by step "
                 f"{module.global_step}. The deployed decoder could not read these streams; nothing was recorded"
             )

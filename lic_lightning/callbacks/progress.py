@@ -7,7 +7,7 @@ import time
 
 import pytorch_lightning as pl
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic.train")
 
 
 class ValidationLine(pl.Callback):

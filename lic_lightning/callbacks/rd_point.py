@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -19,8 +18,6 @@ from lic_lightning.fingerprint import decoder_fingerprint
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.run import WEIGHTS, Run
 
-log = logging.getLogger(__name__)
-
 
 class RDPoint(pl.Callback):
     """Evaluates the best weights on all test sets, writes the rows, then prints and logs the curve so far.
@@ -36,7 +33,13 @@ class RDPoint(pl.Callback):
     def __init__(
         self, run: Run, start: nn.Module, reference: nn.Module | None, settings: Settings, cache: Path
     ) -> None:
-        self.run, self.start, self.reference, self.settings, self.cache = run, start, reference, settings, cache
+        self.run, self.start, self.reference, self.settings, self.cache = (
+            run,
+            start,
+            reference,
+            settings,
+            cache,
+        )
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Evaluates on the first process only; nothing is recorded for an interrupted training."""

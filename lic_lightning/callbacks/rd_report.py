@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 
 import polars as pl
@@ -15,8 +14,6 @@ from lic_lightning.evaluation.curve import Curve, anchor_of, curves
 from lic_lightning.evaluation.results import read_rows, write_atomically
 from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
 from lic_lightning.run import Run
-
-log = logging.getLogger(__name__)
 
 
 def report(run: Run, loggers: Iterable[Logger]) -> None:
@@ -92,7 +89,7 @@ def _to_wandb(logger: WandbLogger, run: Run, rows: pl.DataFrame, metrics: dict[s
     means = rows.group_by("role", "curve_name", "test_set", "lmbda", maintain_order=True).agg(
         pl.col("bpp", "psnr", "ms_ssim", "lpips").mean()
     )
-    table = wandb.Table(columns=means.columns, data=[list(row) for row in means.rows()])
+    table = wandb.Table(columns=list[str | int](means.columns), data=[list(row) for row in means.rows()])
     images = {path.stem: wandb.Image(str(path)) for path in sorted(run.folder.glob("comparison_*.png"))}
     logger.experiment.log({"rd_table": table, **images})
     logger.experiment.summary.update(metrics)

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic.sweep")
 
 
 class SweepEnd(Callback):

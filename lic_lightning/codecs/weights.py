@@ -44,10 +44,13 @@ def load_codec(
     """A codec ready to code: with its weights, in float32, its CDFs built.
 
     Args:
+        name: of a registered codec.
         weights: "shipped", "zoo", "none" (untrained), or the path of a `.pth.tar`, `.ckpt` or `.safetensors`.
         lmbda: picks the quality where `quality` is None, and the shipped weights.
         metric: "mse" or "ms-ssim", what the zoo's weights were trained for.
-        N, M: override the sizes of `quality`; with weights they must agree with them.
+        quality: 1 to 8, picks the sizes of an untrained codec and the zoo's weights.
+        N: overrides the size of `quality`; with weights it must agree with them.
+        M: likewise.
 
     Raises:
         WeightsError: weights not found, unreadable, or of another architecture.
@@ -80,10 +83,12 @@ def read_state(path: Path) -> State:
         raise WeightsError(f"no weights at {path.absolute()}")
     try:
         if path.suffix == ".safetensors":
-            content = load_file(path)
+            content: object = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, BadZipFile, UnpicklingError) as error:
+    except UnpicklingError as error:
+        raise WeightsError(f"{path} can't be read as weights: no PyTorch file of plain tensors") from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, BadZipFile) as error:
         raise WeightsError(f"{path} can't be read as weights: {str(error).splitlines()[0]}") from error
     for key in WRAPPINGS:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
@@ -134,10 +139,10 @@ def _find(name: str, weights: str, lmbda: float, metric: str, quality: int) -> S
     if weights == "shipped":
         path = shipped_path(name, lmbda)
         if not path.is_file():
-            known = ", ".join(map(str, shipped_lmbdas(name))) or "no λ"
+            known = ", ".join(map(str, shipped_lmbdas(name)))
+            found = f"shipped are lmbda={known}" if known else "none are shipped for this codec"
             raise WeightsError(
-                f"no weights are shipped for {name} at lmbda={lmbda}; shipped: {known}. "
-                "Choose one of these, or codec.weights=zoo, none, or a path"
+                f"no weights are shipped for {name} at lmbda={lmbda}: {found}; or codec.weights=zoo, none, or a path"
             )
         return read_state(path)
     return read_state(Path(weights).expanduser())
@@ -190,4 +195,3 @@ def _put(codec: nn.Module, state: State, what: str) -> None:
 
 def _some(keys: list[str], most: int = 5) -> str:
     return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")
-

@@ -59,9 +59,7 @@ def kodak(root: str | Path) -> FolderDataset:
     """
     expected = [f"kodim{i:02d}.png" for i in range(1, 25)]
     if not all((Path(root) / name).is_file() for name in expected):
-        raise not_found(
-            "Kodak", Path(root), "kodim01.png … kodim24.png, all 24", "https://r0k.us/graphics/kodak/"
-        )
+        raise not_found("Kodak", Path(root), "kodim01.png … kodim24.png, all 24", "https://r0k.us/graphics/kodak/")
     dataset = FolderDataset(root)
     dataset.names = expected
     return dataset

@@ -47,9 +47,7 @@ def _counts(available: int, split: Mapping[str, float]) -> dict[str, int]:
     if any(value != int(value) for value in split.values()):
         raise ValueError(f"split must be all counts, or fractions that sum to at most 1; got {wanted}")
     if sum(split.values()) > available:
-        raise ValueError(
-            f"the split needs {int(sum(split.values()))} images ({wanted}) but there are {available}"
-        )
+        raise ValueError(f"the split needs {int(sum(split.values()))} images ({wanted}) but there are {available}")
     return {part: int(split[part]) for part in PARTS}
 
 

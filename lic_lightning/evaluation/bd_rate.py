@@ -115,9 +115,7 @@ def _points(curve: Curve, metric: Metric, whose: str) -> Points:
         without = f" (withheld: {'; '.join(curve.withheld)})" if curve.withheld else ""
         raise BDRateRefused(f"{whose}{len(curve.rate)} of {MIN_POINTS} points{without}")
     if metric not in curve.quality:
-        small = (
-            " of every image (a side is under 161 pixels?)" if metric == "ms-ssim" and curve.images else ""
-        )
+        small = " of every image (a side is under 161 pixels?)" if metric == "ms-ssim" and curve.images else ""
         raise BDRateRefused(f"{whose}no {metric}{small}")
     return _checked(curve.rate, axis(metric, curve.quality[metric]), whose)
 
@@ -138,9 +136,7 @@ def _overlap(anchor: Array, test: Array) -> float:
     if overlap == 0:
         raise BDRateRefused("no overlap: the curves share no quality")
     if overlap < REFUSED_OVERLAP:
-        raise BDRateRefused(
-            f"overlap {overlap:.2f} under {REFUSED_OVERLAP}: the curves share too little quality"
-        )
+        raise BDRateRefused(f"overlap {overlap:.2f} under {REFUSED_OVERLAP}: the curves share too little quality")
     return float(overlap)
 
 

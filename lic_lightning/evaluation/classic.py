@@ -25,9 +25,7 @@ FORMATS: tuple[Format, ...] = ("jpeg", "webp")
 QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 OPTIONS: dict[str, dict[str, Any]] = {
     "jpeg": {"optimize": True, "subsampling": "4:2:0"},
-    "webp": {
-        "method": 6
-    },  # the best it can do: on Kodak 6 % smaller than Pillow's default, in twice the time
+    "webp": {"method": 6},  # the best it can do: on Kodak 6 % smaller than Pillow's default, in twice the time
 }
 
 

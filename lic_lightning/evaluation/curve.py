@@ -117,9 +117,7 @@ def read_compressai_json(path: Path | str) -> Curve:
         raise CurveError(f"{path} is not JSON: {error}") from error
     results = content.get("results") if isinstance(content, dict) else None
     if not isinstance(results, dict) or "bpp" not in results:
-        raise CurveError(
-            f"{path} is not a CompressAI results file: it has no lists under results.bpp, results.psnr …"
-        )
+        raise CurveError(f"{path} is not a CompressAI results file: it has no lists under results.bpp, results.psnr …")
     rate = _numbers(path, results, "bpp")
     keys = {metric: next((k for k in keys if k in results), None) for metric, keys in JSON_KEYS.items()}
     quality = {metric: _numbers(path, results, key) for metric, key in keys.items() if key}
@@ -191,9 +189,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
         image_quality=quality,
         id=first["curve"],
         withheld=tuple(withheld),
-        **{
-            key: first[key] for key in ("role", "reference", "codec", "category", "freeze", "test_set_digest")
-        },
+        **{key: first[key] for key in ("role", "reference", "codec", "category", "freeze", "test_set_digest")},
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -61,14 +60,16 @@ class Settings:
         return {"metrics": self.metrics, "domain": self.domain, "device": self.device}
 
 
-def evaluate(codec: nn.Module, images: Images, stride: int, settings: Settings, decoder: nn.Module | None = None) -> list[Row]:
+def evaluate(
+    codec: nn.Module, images: Images, stride: int, settings: Settings, decoder: nn.Module | None = None
+) -> list[Row]:
     """Rows of all images, in their order, each with its `image` name (see `image_row`).
 
     The networks are copied, in float32 and in the contiguous layout: encoder and decoder must run the same kernels,
     as CompressAI's own tool does, or a mean that differs in its last bit ends the stream.
     """
-    networks = [for_coding(network, settings.device) if network is not None else None for network in (codec, decoder)]
-    coder = _Coder(networks[0], networks[1], stride, settings)
+    copied = None if decoder is None else for_coding(decoder, settings.device)
+    coder = _Coder(for_coding(codec, settings.device), copied, stride, settings)
     if settings.workers == 1 or len(images) < 2:
         rows = [coder(images[index].image) for index in range(len(images))]
     else:
@@ -78,7 +79,8 @@ def evaluate(codec: nn.Module, images: Images, stride: int, settings: Settings, 
 
 def for_coding(codec: nn.Module, device: str = "cpu") -> nn.Module:
     """A copy of a codec as evaluation runs it: eval mode, float32, contiguous, without gradients."""
-    return copy.deepcopy(codec).to(device=device, dtype=torch.float32, memory_format=torch.contiguous_format).eval()
+    copied = copy.deepcopy(codec).to(device=device, dtype=torch.float32)
+    return copied.to(memory_format=torch.contiguous_format).eval()
 
 
 def rate_gap(row: Row) -> str | None:
@@ -111,7 +113,7 @@ def _code(images: Images, index: int) -> Row:
     return _coder(images[index].image)
 
 
-def _in_processes(coder: _Coder, images: Images, workers: int) -> Iterator[Row]:
+def _in_processes(coder: _Coder, images: Images, workers: int) -> list[Row]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(coder,)) as pool:
-        yield from pool.map(_code, [images] * len(images), range(len(images)))
+        return list(pool.map(_code, [images] * len(images), range(len(images))))

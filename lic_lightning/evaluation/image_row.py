@@ -35,6 +35,7 @@ def image_row(
         codec: writes the strings and decodes them.
         decoder: the untouched reference; a single bit that differs from the codec's own decoding is written to
             `withheld`, and the row must not count.
+        stride: the codec's, a multiple of which both padded sides are.
         metrics: see `metrics.build_metrics`.
         domain: "8bit" rounds the decoded image to 8 bits before the metrics; "float" does not.
 
@@ -58,7 +59,9 @@ def image_row(
     pixels = height * width
     estimated = bits_per_pixel(codec(padded)["likelihoods"], padded).item() * padded[0, 0].numel() / pixels
     eight_bit = x_hat.mul(255).round()
-    quality = {name: metric(x * 255, eight_bit if domain == "8bit" else x_hat * 255) for name, metric in metrics.items()}
+    quality = {
+        name: metric(x * 255, eight_bit if domain == "8bit" else x_hat * 255) for name, metric in metrics.items()
+    }
     return {
         "width": width,
         "height": height,

@@ -21,7 +21,7 @@ from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.fingerprint import codec_fingerprint, combine
 from lic_lightning.run import Run
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("lic.evaluation")
 
 
 def judge(
@@ -37,9 +37,13 @@ def judge(
     """Writes the rows of a run, and of its reference at the same λ, on all test sets.
 
     Args:
+        run: what the rows say of themselves, and where they go.
+        codec: the one that is judged.
         fingerprint: of the codec's decoder.
         decoder: the untouched codec that must read the strings under a fixed decoder, or None.
         reference: what the run is judged against, or None.
+        test_sets: whole images by name.
+        settings: how they are coded.
         cache: folder of the reference's rows, one file per (weights, images, settings).
     """
     stride = spec(run.codec).stride

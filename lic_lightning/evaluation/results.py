@@ -65,9 +65,7 @@ def write_rows(path: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     for row in rows:
         if wrong := set(row) ^ set(SCHEMA):
-            raise ResultsError(
-                f"row of image {row.get('image')!r}: missing or unknown columns {sorted(wrong)}"
-            )
+            raise ResultsError(f"row of image {row.get('image')!r}: missing or unknown columns {sorted(wrong)}")
     try:
         frame = pl.DataFrame(list(rows), schema=SCHEMA)
     except (TypeError, pl.exceptions.PolarsError) as error:

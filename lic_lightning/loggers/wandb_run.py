@@ -16,8 +16,8 @@ class WandbRun(WandbLogger):
     """
 
     def __init__(self, **settings: Any) -> None:
-        key = os.environ.get("WANDB_API_KEY") or wandb.api.api_key
-        super().__init__(offline="WANDB_MODE" not in os.environ and not key, **settings)
+        offline = "WANDB_MODE" not in os.environ and not wandb.login(prompt=False)
+        super().__init__(offline=offline, **settings)
 
     def finalize(self, status: str) -> None:
         """Closes the W&B run; Lightning calls it after the last hook, and on an exception."""

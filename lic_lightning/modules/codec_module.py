@@ -102,11 +102,17 @@ class CodecModule(pl.LightningModule):
         """One optimizer over the trainable parameters."""
         trainable = [parameter for parameter in self.codec.parameters() if parameter.requires_grad]
         if not trainable:
-            raise FreezeError(f"freeze={self.freeze_policy.name} trains nothing: choose another policy, or `lic evaluate`")
+            raise FreezeError(
+                f"freeze={self.freeze_policy.name} trains nothing: choose another policy, or `lic evaluate`"
+            )
         optimizer = self.optimizer_factory(trainable)
         if self.scheduler_factory is None:
             return optimizer
-        scheduler = {"scheduler": self.scheduler_factory(optimizer), "interval": self.interval, "monitor": "val/loss"}
+        scheduler = {
+            "scheduler": self.scheduler_factory(optimizer),
+            "interval": self.interval,
+            "monitor": "val/loss",
+        }
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

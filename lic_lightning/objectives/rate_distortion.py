@@ -28,7 +28,7 @@ class MSE:
 
 
 class MSSSIM:
-    """`lmbda · (1 − MS-SSIM) + bpp`, images in [0, 1]; both sides need 161 pixels at least (four halvings, window 11)."""
+    """`lmbda · (1 − MS-SSIM) + bpp`, images in [0, 1]; both sides need 161 pixels (four halvings, window 11)."""
 
     def __init__(self, lmbda: float) -> None:
         self.lmbda = lmbda
@@ -41,7 +41,9 @@ class MSSSIM:
         """
         if min(batch.image.shape[2:]) < MS_SSIM_MIN_SIDE:
             size = tuple(batch.image.shape[2:])
-            raise ValueError(f"objective ms_ssim needs crops of {MS_SSIM_MIN_SIDE} px or more, got {size}: set data.crop")
+            raise ValueError(
+                f"objective ms_ssim needs crops of {MS_SSIM_MIN_SIDE} px or more, got {size}: set data.crop"
+            )
         bpp = bits_per_pixel(output["likelihoods"], batch.image)
         distortion = 1 - ms_ssim(output["x_hat"].float(), batch.image, data_range=1.0)
         return {"loss": self.lmbda * distortion + bpp, "bpp": bpp, "distortion": distortion}

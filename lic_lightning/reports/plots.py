@@ -40,9 +40,7 @@ def rd_plots(rows: pl.DataFrame, current_lmbda: float | None = None) -> dict[str
         group = [curve for curve in tuned if (curve.category, curve.test_set) == (category, test_set)]
         for metric in METRICS:
             shown = [
-                curve
-                for curve in (*_company(group, found), *group)
-                if metric in curve.quality and len(curve.rate)
+                curve for curve in (*_company(group, found), *group) if metric in curve.quality and len(curve.rate)
             ]
             if any(curve.role == "tuned" for curve in shown):
                 name = "_".join(map(_file_part, ("rd", category, test_set, metric)))
@@ -77,9 +75,7 @@ def _company(group: Sequence[Curve], found: Sequence[Curve]) -> list[Curve]:
     digests = {curve.test_set_digest for curve in group}
     references = {(curve.reference, curve.test_set_digest, curve.domain) for curve in group}
     classic = [c for c in found if c.role == "classic" and c.test_set_digest in digests]
-    anchors = [
-        c for c in found if c.role == "reference" and (c.id, c.test_set_digest, c.domain) in references
-    ]
+    anchors = [c for c in found if c.role == "reference" and (c.id, c.test_set_digest, c.domain) in references]
     return classic + anchors
 
 
@@ -93,9 +89,7 @@ def _style(curve: Curve, colours: Iterator[str]) -> dict[str, Any]:
 
 def _circle(axes: Axes, curve: Curve, quality: np.ndarray, lmbda: float, colour: str) -> None:
     now = np.isclose(curve.lmbda, lmbda)
-    axes.scatter(
-        curve.rate[now], quality[now], s=140, facecolors="none", edgecolors=colour, linewidths=1.6, zorder=5
-    )
+    axes.scatter(curve.rate[now], quality[now], s=140, facecolors="none", edgecolors=colour, linewidths=1.6, zorder=5)
 
 
 def _limit(axes: Axes, learned: Sequence[Curve], metric: Metric) -> None:

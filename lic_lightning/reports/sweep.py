@@ -55,7 +55,5 @@ def write_report(
 def unfinished(folder: Path, cells: Iterable[str] | None = None) -> list[str]:
     """Names of the cells of a sweep that have no results."""
     if cells is None:
-        cells = [
-            f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")
-        ]
+        cells = [f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")]
     return sorted(cell for cell in cells if not (folder / cell / RESULTS).is_file())

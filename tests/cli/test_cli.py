@@ -48,9 +48,7 @@ def test_without_a_subcommand_lic_helps(capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize(
     ("typed", "hint"), [("trian", "did you mean `lic train`?"), ("qqq", "known: train, evaluate, bd")]
 )
-def test_unknown_subcommand_names_the_nearest(
-    typed: str, hint: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_subcommand_names_the_nearest(typed: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([typed]) == 2
     assert hint in capsys.readouterr().err
 

@@ -27,9 +27,7 @@ def test_one_line_per_thing(
     assert found["category=food"] == "8 images"
     assert found["category=demo_nature"] == "40 images"
     assert found["category=portrait"] == f"A folder of images was not found at {photographs}/portrait"
-    assert {"GPU", "CPU", "shipped weights", "zoo weights", "LPIPS trunk", "launcher joblib", "W&B"} <= set(
-        found
-    )
+    assert {"GPU", "CPU", "shipped weights", "zoo weights", "LPIPS trunk", "launcher joblib", "W&B"} <= set(found)
 
 
 def test_overrides_reach_the_configuration(tmp_path: Path) -> None:
@@ -40,9 +38,7 @@ def test_overrides_reach_the_configuration(tmp_path: Path) -> None:
     assert str(tmp_path / "no" / "kodak") in findings["test_sets=kodak"].remark
 
 
-def test_weights_and_trunk_are_found_in_the_hub_cache(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_and_trunk_are_found_in_the_hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     before = {finding.thing: finding.found for finding in doctor.weights()}
     (tmp_path / "checkpoints").mkdir()

@@ -110,9 +110,7 @@ def test_a_checkpoint_needs_the_name_of_its_codec(tmp_path: Path, capsys: pytest
     assert same(tiny(), load_codec("mbt2018-mean", weights=str(out), lmbda=0.013))
 
 
-def test_an_existing_file_stays_unless_forced(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_existing_file_stays_unless_forced(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.pth.tar"
     out.write_text("precious")
     assert cli.main(["export", str(run), str(out)]) == 2
@@ -147,9 +145,7 @@ def test_refusals(
     assert not (tmp_path / "out.pth.tar").exists()
 
 
-def test_cdfs_that_compressai_would_not_rebuild_are_told(
-    run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cdfs_that_compressai_would_not_rebuild_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     codec = tiny()
     with torch.no_grad():
         codec.entropy_bottleneck._offset.add_(1)

@@ -61,13 +61,13 @@ def test_zoo_files_with_old_bottleneck_names_and_no_cdfs_are_read(tmp_path: Path
 
 def test_weights_of_another_architecture_name_the_keys(tmp_path: Path) -> None:
     save_state(small(), tmp_path / "mean.pth.tar")
-    with pytest.raises(WeightsError, match="missing context_prediction.bias"):
+    with pytest.raises(WeightsError, match=r"missing context_prediction.bias"):
         load_codec("mbt2018", lmbda=LMBDA, weights=str(tmp_path / "mean.pth.tar"))
 
 
 def test_sizes_that_contradict_the_weights_are_refused(tmp_path: Path) -> None:
     save_state(small(), tmp_path / "mean.pth.tar")
-    with pytest.raises(WeightsError, match="codec.N=16, but the weights .* have N=8"):
+    with pytest.raises(WeightsError, match=r"codec.N=16, but the weights .* have N=8"):
         load_codec("mbt2018-mean", lmbda=LMBDA, weights=str(tmp_path / "mean.pth.tar"), N=16)
 
 

@@ -45,9 +45,7 @@ def test_test_sets_hold_whole_pictures(photos):
 
 
 def test_without_a_test_split_only_the_extra_sets_remain(photos):
-    data = noise(
-        photos, split={"train": 0.9, "val": 0.1, "test": 0}, test_sets={"demo": DemoTiles(["chelsea"])}
-    )
+    data = noise(photos, split={"train": 0.9, "val": 0.1, "test": 0}, test_sets={"demo": DemoTiles(["chelsea"])})
     assert list(data.test_sets) == ["demo"]
 
 

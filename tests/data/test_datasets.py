@@ -47,9 +47,7 @@ def test_digest_follows_content_not_name(photos):
 
 @pytest.mark.parametrize("build", [FolderDataset, kodak, Food101, CocoPanoptic])
 def test_a_missing_dataset_says_where_what_and_how(tmp_path, build):
-    with pytest.raises(
-        DatasetNotFoundError, match=r"Expected layout: .* How to get it: .* LIC_DATA"
-    ) as error:
+    with pytest.raises(DatasetNotFoundError, match=r"Expected layout: .* How to get it: .* LIC_DATA") as error:
         build(tmp_path / "nowhere")
     assert str(tmp_path / "nowhere") in str(error.value)
 

@@ -34,9 +34,7 @@ def png(values: np.ndarray, color_type: int) -> bytes:
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.bmp", "a.tif"])
 def test_plain_rgb_is_what_compressai_reads(tmp_path, name):
     Image.fromarray(RGB).save(tmp_path / name)
-    np.testing.assert_array_equal(
-        pixels(tmp_path / name), np.asarray(Image.open(tmp_path / name).convert("RGB"))
-    )
+    np.testing.assert_array_equal(pixels(tmp_path / name), np.asarray(Image.open(tmp_path / name).convert("RGB")))
 
 
 def test_result_is_uint8_channels_first(tmp_path):

@@ -27,9 +27,7 @@ def anchor(tmp_path):
 
 
 def test_json_is_a_list_of_objects(tmp_path, anchor, capsys):
-    code = main(
-        [anchor, curve_file(tmp_path / "a.json", 0.97), curve_file(tmp_path / "b.json", 1.1), "--json"]
-    )
+    code = main([anchor, curve_file(tmp_path / "a.json", 0.97), curve_file(tmp_path / "b.json", 1.1), "--json"])
     first, second = json.loads(capsys.readouterr().out)
     assert code == 0
     assert first["bd_rate"] == pytest.approx(-3)
@@ -116,9 +114,8 @@ def test_a_test_set_that_the_anchor_lacks_leaves_the_others(tmp_path, sweep, cap
 
 
 def test_classic_curves_are_no_tests_beside_tuned_ones(tmp_path, sweep, row, capsys):
-    write_rows(
-        tmp_path / "results.parquet", [*sweep(), row(role="classic", curve="classic-jpeg", reference=None)]
-    )
+    jpeg = row(role="classic", curve="classic-jpeg", curve_name="JPEG", reference=None)
+    write_rows(tmp_path / "results.parquet", [*sweep(), jpeg])
     assert main([str(tmp_path), str(tmp_path), "--json"]) == 0
     assert [answer["name"] for answer in json.loads(capsys.readouterr().out)] == ["tuned food"]
 

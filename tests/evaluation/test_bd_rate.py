@@ -123,9 +123,7 @@ def test_three_percent_fewer_bits_are_minus_three(method):
     ],
 )
 def test_compressai_constants(test, method, expected):
-    assert bd_rate(curve(*HYPERPRIOR), curve(*test), method=method).bd_rate == pytest.approx(
-        expected, abs=6e-4
-    )
+    assert bd_rate(curve(*HYPERPRIOR), curve(*test), method=method).bd_rate == pytest.approx(expected, abs=6e-4)
 
 
 def test_segpic_against_wacnn():

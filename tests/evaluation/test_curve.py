@@ -76,6 +76,11 @@ def test_the_anchor_is_the_named_reference_on_the_same_images(sweep):
     assert anchor_of(found[1], found) is found[0]
 
 
+def test_another_reference_on_the_same_images_is_no_anchor(sweep):
+    found = curves(frame(sweep(reference="another")))
+    assert anchor_of(found[1], found) is None
+
+
 def test_a_reference_on_other_images_is_no_anchor(sweep):
     found = curves(frame(sweep(test_set_digest="e")))
     assert anchor_of(found[1], found) is None

@@ -115,6 +115,4 @@ def test_an_unknown_metric_is_named() -> None:
 
 def test_folder_datasets_are_evaluated_in_their_order(codec: nn.Module, photographs: Path) -> None:
     images = FolderDataset(photographs / "food")
-    assert [row["image"] for row in evaluate(codec, images, 64, Settings(metrics=("psnr",)))] == list(
-        images.names
-    )
+    assert [row["image"] for row in evaluate(codec, images, 64, Settings(metrics=("psnr",)))] == list(images.names)

@@ -43,14 +43,9 @@ def test_too_few_points_show_the_reason(sweep):
 
 
 def test_a_withheld_point_is_named(sweep):
-    cross = pl.when((pl.col("role") == "tuned") & (pl.col("lmbda") == 0.013)).then(
-        pl.lit("cross-decode: 1 value")
-    )
+    cross = pl.when((pl.col("role") == "tuned") & (pl.col("lmbda") == 0.013)).then(pl.lit("cross-decode: 1 value"))
     text = as_markdown(bd_table(read_rows(sweep).with_columns(withheld=cross), bootstrap=0))
-    assert (
-        text.count("mbt2018-mean food encoder_only on food: point left out, λ 0.013: cross-decode: 1 value")
-        == 1
-    )
+    assert text.count("mbt2018-mean food encoder_only on food: point left out, λ 0.013: cross-decode: 1 value") == 1
 
 
 def test_a_curve_without_a_reference_says_so(sweep):
@@ -77,9 +72,7 @@ def test_the_terminal_table_has_a_row_per_entry(sweep):
 
 def test_rd_points_cover_all_roles(sweep):
     lines = records(points_csv(read_rows(sweep)))
-    assert {
-        role: sum(line["role"] == role for line in lines) for role in ("reference", "tuned", "classic")
-    } == {
+    assert {role: sum(line["role"] == role for line in lines) for role in ("reference", "tuned", "classic")} == {
         "reference": 12,
         "tuned": 18,
         "classic": 6,

@@ -55,7 +55,7 @@ def test_module_groups_can_be_named() -> None:
 
 
 def test_an_unknown_group_is_named_with_what_there_is() -> None:
-    with pytest.raises(FreezeError, match="'g_b'; known: roles encoder, decoder, entropy; modules .*g_a"):
+    with pytest.raises(FreezeError, match=r"'g_b'; known: roles encoder, decoder, entropy; modules .*g_a"):
         FreezePolicy("typo", ["g_b"]).apply(small(), spec("mbt2018-mean").roles)
 
 

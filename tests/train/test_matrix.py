@@ -36,7 +36,9 @@ def test_every_codec_trains_and_codes(lic_train: Lic, name: str, freeze: str) ->
     assert rows_of(lic_train("debug=fdr", f"freeze={freeze}", f"codec={name}", *SIZES.get(name, SMALL))) > 0
 
 
-@pytest.mark.parametrize("group", ["codec", "objective", "freeze", "category", "optimizer", "scheduler", "trainer", "logger"])
+@pytest.mark.parametrize(
+    "group", ["codec", "objective", "freeze", "category", "optimizer", "scheduler", "trainer", "logger"]
+)
 def test_every_config_of_a_group_composes(group: str) -> None:
     from hydra import compose, initialize_config_dir
 
@@ -82,9 +84,21 @@ def test_loggers_write_the_validation_loss(lic_train: Lic, kind: str) -> None:
 
 
 def test_ddp_on_two_cpu_processes_is_one_run(photographs: Path, tmp_path: Path) -> None:
-    overrides = ["codec.weights=none", "codec.N=8", "codec.M=12", "category=food", "data.crop=64", "data.batch_size=2"]
+    overrides = [
+        "codec.weights=none",
+        "codec.N=8",
+        "codec.M=12",
+        "category=food",
+        "data.crop=64",
+        "data.batch_size=2",
+    ]
     overrides += ["data.workers=0", "trainer=ddp_cpu", "trainer.max_epochs=1", "callbacks.progress_bar=null"]
-    environment = {**os.environ, "LIC_DATA": str(photographs), "LIC_OUTPUT": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "LIC_DATA": str(photographs),
+        "LIC_OUTPUT": str(tmp_path),
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-m", "lic_lightning.train", *overrides]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]

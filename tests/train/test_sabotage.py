@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from lic_lightning.callbacks.decoder_guard import DecoderGuard, DecoderMoved
+from lic_lightning.callbacks.decoder_guard import DecoderGuard, DecoderMovedError
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
@@ -52,7 +52,13 @@ def one_ulp_in_hyper_synthesis(codec: nn.Module) -> None:
         codec.h_s[4].weight.copy_(torch.nextafter(codec.h_s[4].weight, torch.full((), torch.inf)))
 
 
-SABOTAGES = [auxiliary_optimizer, update_quantiles, moved_buffer, one_ulp_in_synthesis, one_ulp_in_hyper_synthesis]
+SABOTAGES = [
+    auxiliary_optimizer,
+    update_quantiles,
+    moved_buffer,
+    one_ulp_in_synthesis,
+    one_ulp_in_hyper_synthesis,
+]
 NAMES = {
     auxiliary_optimizer: "entropy_bottleneck.quantiles",
     update_quantiles: "entropy_bottleneck",
@@ -117,8 +123,10 @@ class Saboteur(pl.Callback):
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda s: s.__name__)
-def test_the_guard_stops_the_run_and_names_the_tensor(sabotage: Sabotage, codec: nn.Module, image: torch.Tensor) -> None:
-    with pytest.raises(DecoderMoved, match=NAMES[sabotage]):
+def test_the_guard_stops_the_run_and_names_the_tensor(
+    sabotage: Sabotage, codec: nn.Module, image: torch.Tensor
+) -> None:
+    with pytest.raises(DecoderMovedError, match=NAMES[sabotage]):
         fit(codec, image, Saboteur(sabotage), DecoderGuard())
 
 
@@ -144,6 +152,10 @@ def test_training_the_decoder_on_purpose_is_not_guarded(codec: nn.Module, image:
     fit(codec, image, guard)
     assert guard.fingerprint
     module = CodecModule(
-        codec, spec("mbt2018-mean").roles, FreezePolicy("none", ["encoder", "decoder", "entropy"]), MSE(0.01), torch.optim.Adam
+        codec,
+        spec("mbt2018-mean").roles,
+        FreezePolicy("none", ["encoder", "decoder", "entropy"]),
+        MSE(0.01),
+        torch.optim.Adam,
     )
     assert not module.fixes_decoder
