@@ -28,14 +28,6 @@ DEFAULT_QUALITY = 4
 POINT_KEYS = ("lmbda", "codec.quality", "codec.weights")
 
 
-def register_resolvers() -> None:
-    """Makes known to Hydra's configs: `${lic.cell:}`, a cell's folder name, and `${lic.lmbda:QUALITY,METRIC}`."""
-    OmegaConf.register_new_resolver("lic.cell", lambda *, _root_: cell_id(_root_), replace=True)
-    OmegaConf.register_new_resolver(
-        "lic.lmbda", lambda quality, metric: lmbda_of(quality or DEFAULT_QUALITY, metric), replace=True
-    )
-
-
 def meaning(cfg: DictConfig) -> dict[str, Any]:
     """What a result depends on: the config less paths, loggers, hardware and workers.
 
@@ -97,3 +89,9 @@ def reference_id(cfg: DictConfig) -> str:
 
 def _hash(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+# Known to every process that imports this module, a launcher's workers too: `${lic.cell:}` is a cell's folder name,
+# `${lic.lmbda:QUALITY,METRIC}` the λ of a quality.
+OmegaConf.register_new_resolver("lic.cell", lambda *, _root_: cell_id(_root_), replace=True)
+OmegaConf.register_new_resolver("lic.lmbda", lambda q, metric: lmbda_of(q or DEFAULT_QUALITY, metric), replace=True)

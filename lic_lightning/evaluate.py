@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from lic_lightning import provenance
 from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs.registry import spec
-from lic_lightning.configs import CONF, register_resolvers, run_of
+from lic_lightning.configs import CONF, run_of
 from lic_lightning.evaluation.point import judge
 from lic_lightning.fingerprint import decoder_fingerprint
 from lic_lightning.job import run_job
@@ -20,7 +20,6 @@ from lic_lightning.run import Run
 from lic_lightning.train import reference
 
 log = logging.getLogger("lic.evaluate")
-register_resolvers()
 
 
 def evaluate(cfg: DictConfig, folder: Path) -> Run:

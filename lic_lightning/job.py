@@ -14,6 +14,8 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+import lic_lightning.configs  # noqa: F401 - its resolvers, in a launcher's worker
+
 log = logging.getLogger("lic")
 
 FAILED = "failed.txt"

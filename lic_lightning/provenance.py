@@ -10,20 +10,22 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from lic_lightning.files import write_atomically
+
 
 def record(cfg: DictConfig, folder: Path) -> None:
     """Writes `config.yaml`, `packages.txt`, `machine.json` and, in a git checkout, `git.txt` with commit and diff."""
-    _write(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True).encode())
     packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
-    _write(folder / "packages.txt", "\n".join(packages) + "\n")
+    write_atomically(folder / "packages.txt", ("\n".join(packages) + "\n").encode())
     machine = {
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": platform.machine(),
     }
-    _write(folder / "machine.json", json.dumps(machine, indent=2) + "\n")
+    write_atomically(folder / "machine.json", (json.dumps(machine, indent=2) + "\n").encode())
     if git := _git():
-        _write(folder / "git.txt", git)
+        write_atomically(folder / "git.txt", git.encode())
 
 
 def _git() -> str | None:
@@ -33,9 +35,3 @@ def _git() -> str | None:
         return None
     diff = subprocess.run(["git", "diff", "HEAD"], cwd=here, capture_output=True, text=True)
     return f"{commit.stdout}\n{diff.stdout}"
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.tmp")
-    part.write_text(text)
-    part.replace(path)

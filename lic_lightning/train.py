@@ -14,19 +14,18 @@ import hydra
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from lic_lightning import provenance
 from lic_lightning.callbacks.rd_point import RDPoint
 from lic_lightning.codecs.registry import spec
-from lic_lightning.configs import CONF, register_resolvers, run_of
+from lic_lightning.configs import CONF, run_of
 from lic_lightning.job import run_job
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.run import LAST, Run
 
 log = logging.getLogger("lic.train")
-register_resolvers()
 
 
 def train(cfg: DictConfig, folder: Path) -> Run:
@@ -61,6 +60,8 @@ def train(cfg: DictConfig, folder: Path) -> Run:
         callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values() if callback), rd_point],
         logger=[instantiate(logger) for logger in cfg.logger.values() if logger],
     )
+    for logger in trainer.loggers:
+        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint_to_resume(cfg.resume, folder), weights_only=True)
     return run
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation.evaluate import Images
 from lic_lightning.evaluation.metrics import psnr
-from lic_lightning.evaluation.results import write_atomically
+from lic_lightning.files import write_atomically
 from lic_lightning.run import Run
 
 SIDE = 256

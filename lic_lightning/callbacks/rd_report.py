@@ -11,7 +11,8 @@ from rich.table import Table
 
 from lic_lightning.evaluation.bd_rate import BDRate
 from lic_lightning.evaluation.curve import Curve, anchor_of, curves
-from lic_lightning.evaluation.results import read_rows, write_atomically
+from lic_lightning.evaluation.results import read_rows
+from lic_lightning.files import write_atomically
 from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
 from lic_lightning.run import Run
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -13,12 +13,13 @@ import torch
 from compressai.zoo.image import model_urls
 from compressai.zoo.pretrained import load_pretrained as rename_old_keys
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.quality import quality_of
 from lic_lightning.codecs.registry import build, spec
+from lic_lightning.files import write_atomically
 
 SHIPPED = Path(__file__).parent.parent / "weights"
 WRAPPINGS = ("network", "state_dict", "model_state_dict", "model")
@@ -103,16 +104,11 @@ def read_state(path: Path) -> State:
 def save_state(codec: nn.Module, path: Path) -> None:
     """Writes what plain CompressAI loads (`.pth.tar`), or safetensors; whole or not at all."""
     state = {name: t.detach().cpu().contiguous() for name, t in codec.state_dict().items()}
-    part = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if path.suffix == ".safetensors":
-            save_file(state, part)
-        else:
-            torch.save({"state_dict": state}, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    if path.suffix == ".safetensors":
+        return write_atomically(path, save(state))
+    content = io.BytesIO()
+    torch.save({"state_dict": state}, content)
+    write_atomically(path, content.getvalue())
 
 
 def shipped_path(name: str, lmbda: float) -> Path:

@@ -1,13 +1,13 @@
 """Which picture trains, which validates, which tests: lists of names, fixed by a seed, kept in a file."""
 
 import json
-import os
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lic_lightning.data.dataset import ImageDataset
+from lic_lightning.files import write_atomically
 
 PARTS = ("train", "val", "test")
 
@@ -72,10 +72,7 @@ def read_splits(path: str | Path, names: Sequence[str]) -> dict[str, list[str]]:
 
 def write_splits(path: str | Path, content: Mapping[str, object]) -> None:
     """Write as JSON under a temporary name, then rename: a reader never sees half a file."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    temporary.replace(path)
+    write_atomically(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def check_disjoint(parts: Mapping[str, ImageDataset]) -> None:

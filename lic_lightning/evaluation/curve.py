@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lic_lightning.evaluation.results import write_atomically
-
 if TYPE_CHECKING:
     import polars as pl
 
@@ -140,8 +138,8 @@ def read_compressai_json(path: Path | str) -> Curve:
     )
 
 
-def write_compressai_json(curve: Curve, path: Path | str) -> None:
-    """Writes a curve as CompressAI's results JSON, with λ, test set and domain beside its keys."""
+def as_compressai_json(curve: Curve) -> bytes:
+    """A curve as CompressAI's results JSON, with λ, test set and domain beside its keys."""
     results = {
         "bpp": curve.rate.tolist(),
         **{metric: values.tolist() for metric, values in curve.quality.items()},
@@ -155,7 +153,7 @@ def write_compressai_json(curve: Curve, path: Path | str) -> None:
         "domain": curve.domain,
         "results": results,
     }
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    return (json.dumps(content, indent=2) + "\n").encode()
 
 
 def _curve(rows: pl.DataFrame) -> Curve:

@@ -6,12 +6,13 @@ Everything else (curves, BD-rates, tables, plots) is derived from these rows and
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+from lic_lightning.files import write_atomically
 
 RESULTS = "results.parquet"
 
@@ -99,30 +100,6 @@ def result_files(folder: Path) -> list[Path]:
 def without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
     """The first row of each measurement, in the order of the rows."""
     return rows.unique(subset=list(IDENTITY), keep="first", maintain_order=True)
-
-
-def write_atomically(path: Path | str, content: bytes) -> None:
-    """Writes a file that is either whole or absent, also after a crash or on a full disk."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(file: Path) -> pl.DataFrame:

@@ -43,7 +43,7 @@ def rd_plots(rows: pl.DataFrame, current_lmbda: float | None = None) -> dict[str
                 curve for curve in (*_company(group, found), *group) if metric in curve.quality and len(curve.rate)
             ]
             if any(curve.role == "tuned" for curve in shown):
-                name = "_".join(map(_file_part, ("rd", category, test_set, metric)))
+                name = "_".join(map(file_part, ("rd", category, test_set, metric)))
                 images[f"{name}.png"] = rd_plot(shown, metric, f"{category} on {test_set}", current_lmbda)
     return images
 
@@ -102,5 +102,5 @@ def _limit(axes: Axes, learned: Sequence[Curve], metric: Metric) -> None:
         axes.set_ylim(quality.min() - 0.08 * np.ptp(quality), quality.max() + 0.08 * np.ptp(quality))
 
 
-def _file_part(text: str) -> str:
+def file_part(text: str) -> str:
     return "".join(character if character.isalnum() or character in "-." else "-" for character in text)
