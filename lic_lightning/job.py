@@ -39,7 +39,7 @@ def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> None
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
         cause = _cause(error)
-        (folder / FAILED).write_text(traceback.format_exc())
+        (folder / FAILED).write_text("".join(traceback.format_exception(cause)))
         log.error("%s: %s (traceback in %s)", type(cause).__name__, cause, folder / FAILED)
         if hydra.mode == RunMode.RUN:
             raise SystemExit(1) from None

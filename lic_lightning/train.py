@@ -21,6 +21,7 @@ from lic_lightning import provenance
 from lic_lightning.callbacks.rd_point import RDPoint
 from lic_lightning.codecs.registry import spec
 from lic_lightning.configs import CONF, run_of
+from lic_lightning.evaluation.metrics import build_metrics
 from lic_lightning.job import run_job
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.run import LAST, Run
@@ -40,6 +41,8 @@ def train(cfg: DictConfig, folder: Path) -> Run:
     start = copy.deepcopy(codec)
     if cfg.data.crop % (stride := spec(cfg.codec.name).stride):
         raise ValueError(f"data.crop={cfg.data.crop} must be a multiple of {stride}, the stride of {cfg.codec.name}")
+    settings = instantiate(cfg.evaluation)
+    build_metrics(settings.metrics, settings.lpips_trunk)  # what is missing is said now, not after training
     data = instantiate(cfg.data)
     data.setup()
     provenance.record(cfg, folder)
@@ -50,7 +53,7 @@ def train(cfg: DictConfig, folder: Path) -> Run:
         run,
         start=start,
         reference=reference(cfg, start),
-        settings=instantiate(cfg.evaluation),
+        settings=settings,
         cache=Path(cfg.paths.output) / "reference",
     )
     trainer: pl.Trainer = instantiate(

@@ -17,12 +17,16 @@ class SweepEnd(Callback):
 
     def on_multirun_end(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, after the last job, whatever the launcher."""
+        from rich.console import Console
+        from rich.markdown import Markdown
+
         from lic_lightning.job import FAILED
         from lic_lightning.reports.sweep import write_report
 
         folder = Path(config.hydra.sweep.dir)
-        for path in write_report(folder):
-            log.info("wrote %s", path)
+        markdown, *others = write_report(folder)
+        Console().print(Markdown(markdown.read_text()))
+        log.info("wrote %s and %d files beside it", markdown, len(others))
         failed = {path.parent.name: path for path in folder.glob(f"*/{FAILED}")}
         for cell, path in failed.items():
             log.error("cell %s failed: %s", cell, path.read_text().strip().splitlines()[-1])

@@ -17,7 +17,7 @@ from lic_lightning.evaluation.bd_rate import METRICS, BDRate, BDRateRefused, Met
 from lic_lightning.evaluation.curve import Curve, anchor_of, axis, curves
 
 LABELS: dict[Metric, str] = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
-HEADER = ("curve", "category", "freeze", "test set", "points", "BD-rate PSNR", "BD-rate MS-SSIM")
+HEADER = ("curve", "test set", "points", "BD-rate PSNR", "BD-rate MS-SSIM")
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def _answer(
 def _cells(entry: Entry) -> list[str]:
     curve = entry.curve
     numbers = [_cell(entry.answers[metric]) for metric in METRICS]
-    return [curve.name, curve.category, curve.freeze, curve.test_set, str(len(curve.rate)), *numbers]
+    return [curve.name, curve.test_set, str(len(curve.rate)), *numbers]
 
 
 def _cell(answer: BDRate | BDRateRefused) -> str:
