@@ -114,6 +114,7 @@ def _code(images: Images, index: int) -> Row:
 
 
 def _in_processes(coder: _Coder, images: Images, workers: int) -> list[Row]:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # a fork of this process would inherit torch's threads
+    context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(coder,)) as pool:
         return list(pool.map(_code, [images] * len(images), range(len(images))))
