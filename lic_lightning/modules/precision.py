@@ -5,39 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from compressai.entropy_models import EntropyModel
+from compressai.entropy_models import EntropyBottleneck, GaussianConditional, GaussianMixtureConditional
 from torch import Tensor, nn
 
 
 def keep_entropy_in_float32(codec: nn.Module) -> None:
-    """Makes each entropy model leave autocast for the time of its forward, its inputs cast to float32.
+    """Makes each of CompressAI's entropy models leave autocast for the time of its forward, its inputs in float32.
 
-    Likelihoods are differences of nearby values: in bf16 most of their digits cancel.
+    Likelihoods are differences of nearby values: in bf16 most of their digits cancel. The modules change their class,
+    not their state; a wrapped `forward` or hooks would be lost in a pickle, or stop `torch.compile`.
     """
     for module in codec.modules():
-        if isinstance(module, EntropyModel):
-            contexts: list[torch.autocast] = []
-            module.register_forward_pre_hook(_Enter(contexts), with_kwargs=True)
-            module.register_forward_hook(_Leave(contexts), always_call=True)
+        if type(module) in _IN_FLOAT32:
+            module.__class__ = _IN_FLOAT32[type(module)]
 
 
-class _Enter:
-    def __init__(self, contexts: list[torch.autocast]) -> None:
-        self.contexts = contexts
-
-    def __call__(self, module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        context = torch.autocast(args[0].device.type, enabled=False)
-        context.__enter__()
-        self.contexts.append(context)
-        return tuple(map(_float, args)), {name: _float(value) for name, value in kwargs.items()}
+class _InFloat32:
+    def forward(self, *args: Any, **settings: Any) -> Any:
+        with torch.autocast(args[0].device.type, enabled=False):
+            inputs = [_float(value) for value in args]
+            return super().forward(*inputs, **{name: _float(value) for name, value in settings.items()})  # type: ignore[misc]
 
 
-class _Leave:
-    def __init__(self, contexts: list[torch.autocast]) -> None:
-        self.contexts = contexts
+class _Bottleneck(_InFloat32, EntropyBottleneck):
+    pass
 
-    def __call__(self, module: nn.Module, args: tuple, output: Any) -> None:
-        self.contexts.pop().__exit__(None, None, None)
+
+class _Gaussian(_InFloat32, GaussianConditional):
+    pass
+
+
+class _GaussianMixture(_InFloat32, GaussianMixtureConditional):
+    pass
+
+
+_IN_FLOAT32: dict[type[nn.Module], type[nn.Module]] = {
+    EntropyBottleneck: _Bottleneck,
+    GaussianConditional: _Gaussian,
+    GaussianMixtureConditional: _GaussianMixture,
+}
 
 
 def _float(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,16 +79,42 @@ def test_elic_loads_too(tmp_path: Path) -> None:
     assert same(codec, Elic2022Official.from_state_dict(state))
 
 
+def test_plain_compressai_with_the_base_weights_decodes_a_tuned_encoders_strings(run: Path, tmp_path: Path) -> None:
+    tuned = tiny()
+    with torch.no_grad():
+        for name, parameter in tuned.named_parameters():
+            if name.startswith(("g_a", "h_a")):
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    assert cli.main(["export", str(run), str(tmp_path / "base.pth.tar")]) == 0
+    base = architectures["mbt2018-mean"].from_state_dict(torch.load(tmp_path / "base.pth.tar")["state_dict"]).eval()
+
+    image = torch.rand(1, 3, 128, 64)
+    with torch.no_grad():
+        encoded = tuned.compress(image)
+        assert encoded["strings"] != base.compress(image)["strings"]
+        assert base.decompress(**encoded)["x_hat"].equal(tuned.decompress(**encoded)["x_hat"])
+
+
+def kodak_or_skip() -> Path:
+    """The Kodak images of LIC_DATA."""
+    folder = Path(os.environ.get("LIC_DATA", "/nonexistent")) / "kodak"
+    if not folder.is_dir():
+        pytest.skip("needs LIC_DATA with a folder kodak")
+    return folder
+
+
+@pytest.mark.parametrize("where", ["photographs", "kodak"])
 def test_eval_model_agrees_with_our_evaluation(
-    run: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+    where: str, run: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    folder = kodak_or_skip() if where == "kodak" else photographs / "food"
     out = run / "out.pth.tar"
     assert cli.main(["export", str(run), str(out)]) == 0
     capsys.readouterr()
-    eval_model(["checkpoint", str(photographs / "food"), "-a", "mbt2018-mean", "-p", str(out)])
+    eval_model(["checkpoint", str(folder), "-a", "mbt2018-mean", "-p", str(out)])
     theirs = json.loads(capsys.readouterr().out)["results"]
 
-    images = FolderDataset(photographs / "food")
+    images = FolderDataset(folder)
     rows = evaluate(tiny(), images, 64, Settings())
     ours = {key: sum(row[key] for row in rows) / len(rows) for key in ("bpp", "psnr", "ms_ssim")}
     assert theirs["bpp"][0] == pytest.approx(ours["bpp"], abs=1e-6)

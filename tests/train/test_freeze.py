@@ -75,6 +75,19 @@ def test_train_mode_does_not_lift_the_freeze() -> None:
     assert not any(m.training for m in codec.h_s.modules())
 
 
+def test_a_compiled_codec_stays_frozen() -> None:
+    codec = small()
+    codec.compile(backend="eager")
+    trained = module(codec, ENCODER_ONLY)
+    before = {name: tensor.clone() for name, tensor in codec.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in codec.parameters() if p.requires_grad], lr=1.0)
+    batch = Batch(image=torch.rand(1, 3, 64, 64), name=["noise"])
+    MSE(1.0)(trained(batch.image), batch)["loss"].backward()
+    optimizer.step()
+    moved = {name.split(".")[0] for name, tensor in codec.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert moved == {"g_a", "h_a"}
+
+
 def test_frozen_entropy_models_still_add_noise_in_training() -> None:
     codec = small()
     module(codec, ENCODER_ONLY)

@@ -67,16 +67,6 @@ def test_trainers_run(lic_train: Lic, trainer: str) -> None:
     assert rows_of(lic_train(f"trainer={trainer}", "trainer.accelerator=cpu")) > 0
 
 
-def test_a_compiled_codec_keeps_its_freeze(lic_train: Lic, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torch import nn
-
-    compiled = []
-    monkeypatch.setattr(nn.Module, "compile", lambda self, *a, **k: compiled.append(self))
-    rows = read_rows(lic_train("debug=fdr", "compile=true"))
-    assert compiled
-    assert rows.filter(role="tuned")["withheld"].is_null().all()
-
-
 @pytest.mark.parametrize("kind", ["csv", "tensorboard"])
 def test_loggers_write_the_validation_loss(lic_train: Lic, kind: str) -> None:
     output = lic_train(f"logger={kind}")
