@@ -1,18 +1,19 @@
-"""Puts the trained reference into the package: half precision, without CDFs (rebuilt, bit for bit, at loading).
+"""Puts the trained reference into the package: parameters in half precision, CDFs left out.
 
     python experiments/shipped_reference/pack.py outputs/shipped_reference
 
-Takes each run's `codec.safetensors`; the reference is from then on the half-precision weights, evaluated as such.
+CDFs are rebuilt, bit for bit, when the weights are loaded. Buffers stay as they are: among them is the floor of the
+likelihoods, 1e-9, which is 0 in half precision. From then on the reference is these rounded weights, evaluated as such.
 """
 
 import sys
 from pathlib import Path
 
 from omegaconf import OmegaConf
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from lic_lightning.codecs.entropy import drop_cdfs
-from lic_lightning.codecs.weights import shipped_path
+from lic_lightning.codecs.weights import load_codec, shipped_path
 from lic_lightning.run import WEIGHTS
 
 
@@ -20,13 +21,11 @@ def main(sweep: Path) -> None:
     """Packs the weights of every finished run of the sweep."""
     for weights in sorted(sweep.glob(f"*/{WEIGHTS}")):
         config = OmegaConf.load(weights.parent / "config.yaml")
-        state = drop_cdfs(load_file(weights))
+        codec = load_codec(config.codec.name, lmbda=config.lmbda, weights=str(weights))
+        half = {name: parameter.detach().half() for name, parameter in codec.named_parameters()}
         target = shipped_path(config.codec.name, config.lmbda)
         target.parent.mkdir(exist_ok=True)
-        save_file(
-            {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()},
-            target,
-        )
+        save_file({**drop_cdfs(codec.state_dict()), **half}, target)
         print(f"{target.name}: {target.stat().st_size / 1e6:.2f} MB")
 
 

@@ -25,7 +25,8 @@ class SweepEnd(Callback):
 
         folder = Path(config.hydra.sweep.dir)
         markdown, *others = write_report(folder)
-        Console().print(Markdown(markdown.read_text()))
+        lines = markdown.read_text().splitlines()
+        Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
         log.info("wrote %s and %d files beside it", markdown, len(others))
         failed = {path.parent.name: path for path in folder.glob(f"*/{FAILED}")}
         for cell, path in failed.items():

@@ -50,7 +50,7 @@ def write_report(
         for curve in curves(rows):
             files[f"curves/{file_part(f'{curve.name}_{curve.test_set}')}.json"] = as_compressai_json(curve)
     if missing:
-        markdown.append("Without results:\n\n" + "\n".join(f"- {cell}" for cell in missing))
+        markdown.append("Without results:\n\n" + "\n".join(f"- {cell}{overrides(folder / cell)}" for cell in missing))
     files = {"bd_rate.md": ("\n\n".join(markdown) + "\n").encode(), **files}
     for name, content in files.items():
         write_atomically(folder / REPORT / name, content)
@@ -62,3 +62,11 @@ def unfinished(folder: Path, cells: Iterable[str] | None = None) -> list[str]:
     if cells is None:
         cells = [f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")]
     return sorted(cell for cell in cells if not (folder / cell / RESULTS).is_file())
+
+
+def overrides(cell: Path) -> str:
+    """What Hydra set for a cell, in brackets after a space; empty where it never started."""
+    recorded = cell / ".hydra" / "overrides.yaml"
+    if not recorded.is_file():
+        return ""
+    return f" ({', '.join(line.removeprefix('- ') for line in recorded.read_text().splitlines())})"
