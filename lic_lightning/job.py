@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -39,8 +40,9 @@ def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> None
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
         cause = _cause(error)
-        (folder / FAILED).write_text("".join(traceback.format_exception(cause)))
         log.error("%s: %s (traceback in %s)", type(cause).__name__, cause, folder / FAILED)
+        with suppress(OSError):  # a full disk has been told in the line above
+            (folder / FAILED).write_text("".join(traceback.format_exception(cause)))
         if hydra.mode == RunMode.RUN:
             raise SystemExit(1) from None
     else:

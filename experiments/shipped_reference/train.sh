@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Trains the shipped reference: two families, each a base from scratch and its neighbours from it. Starting it again goes
+# on where it stopped. LIC_DATA names the photographs; the two families run side by side, one thread each.
+set -euo pipefail
+export OMP_NUM_THREADS=1
+output=${LIC_OUTPUT:-outputs}/reference
+
+family() { # M, then LMBDA:STEPS:LEARNING_RATE in order
+  local m=$1 from=none lmbda steps lr
+  shift
+  for point in "$@"; do
+    IFS=: read -r lmbda steps lr <<<"$point"
+    lic train experiment=shipped_reference sweep=reference "lmbda=$lmbda" "codec.M=$m" "codec.weights=$from" \
+      "trainer.max_steps=$steps" "optimizer.lr=$lr" "hydra.run.dir=$output/$lmbda" callbacks.progress_bar=null
+    from=$output/$lmbda/codec.safetensors
+  done
+}
+
+family 160 0.0483:6000:3e-3 0.0250:2500:1.5e-3 0.0130:2500:1.5e-3 &
+family 96 0.0067:5000:3e-3 0.0035:2000:1.5e-3 0.0018:2000:1.5e-3
+wait
