@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
-from lic_lightning.data.batch import Batch
 from lic_lightning.objectives.rate import bits_per_pixel
+
+if TYPE_CHECKING:  # the package of data imports Lightning
+    from lic_lightning.data.batch import Batch
 
 MS_SSIM_MIN_SIDE = 161
 
