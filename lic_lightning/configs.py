@@ -18,7 +18,7 @@ CONF = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "conf
 WITHOUT_MEANING = {
     "": ("paths", "logger", "callbacks", "hydra", "sweep", "resume", "compile", "debug"),
     "data": ("workers", "cache", "on_corrupt", "split_file"),
-    "evaluation": ("workers", "lpips_trunk"),
+    "evaluation": ("workers", "lpips_trunk", "classic"),
     "trainer": (
         "accelerator", "devices", "strategy", "num_nodes", "log_every_n_steps", "default_root_dir",
         "enable_progress_bar", "enable_model_summary", "num_sanity_val_steps", "use_distributed_sampler",

@@ -30,6 +30,12 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """Overrides that make a run small."""
+    return TINY
+
+
+@pytest.fixture
 def lic_train(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """`lic train` with overrides, on tiny codecs and photographs; returns the output folder."""
     return _runner("train", photographs, tmp_path, monkeypatch)

@@ -73,16 +73,8 @@ def test_loggers_write_the_validation_loss(lic_train: Lic, kind: str) -> None:
     assert any(path.stat().st_size for path in output.glob(f"main/*/{kind}/**/*") if path.is_file())
 
 
-def test_ddp_on_two_cpu_processes_is_one_run(photographs: Path, tmp_path: Path) -> None:
-    overrides = [
-        "codec.weights=none",
-        "codec.N=8",
-        "codec.M=12",
-        "category=food",
-        "data.crop=64",
-        "data.batch_size=2",
-    ]
-    overrides += ["data.workers=0", "trainer=ddp_cpu", "trainer.max_epochs=1", "callbacks.progress_bar=null"]
+def test_ddp_on_two_cpu_processes_is_one_run(tiny: tuple[str, ...], photographs: Path, tmp_path: Path) -> None:
+    overrides = [override for override in tiny if override != "trainer=cpu"] + ["trainer=ddp_cpu"]
     environment = {
         **os.environ,
         "LIC_DATA": str(photographs),
