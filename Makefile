@@ -9,7 +9,7 @@ ifneq ($(wildcard ../shared/data),)
 export LIC_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test lint docs format clean
 
 quickstart: $(INSTALLED)
 	$(BIN)/lic train -m experiment=quickstart
@@ -21,6 +21,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix
@@ -42,5 +45,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	fi; \
 	exit 1
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,joblib]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[dev,docs,joblib,notebooks]'
 	@touch $@

@@ -8,10 +8,13 @@ import platform
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from lic_lightning.data.dataset import ImageDataset
 
 PACKAGES = ("torch", "torchvision", "compressai", "pytorch-lightning", "hydra-core")
 LAUNCHERS = {
@@ -19,8 +22,9 @@ LAUNCHERS = {
     "slurm": "hydra-submitit-launcher",
     "ray": "hydra-ray-launcher",
 }
-WIDTH = 24  # of a thing's name
+WIDTH = 32  # of a thing's name
 MARKS = {True: ("✓", "green"), False: ("–", "yellow"), None: (" ", "")}
+MALFORMED = ("✗", "red")
 
 
 class Finding(NamedTuple):
@@ -29,6 +33,12 @@ class Finding(NamedTuple):
     thing: str
     found: bool | None
     remark: str
+    malformed: bool = False  # it is there, but not as it should be
+
+    @property
+    def mark(self) -> tuple[str, str]:
+        """A character and its colour."""
+        return MALFORMED if self.malformed else MARKS[self.found]
 
 
 def installed() -> Iterator[Finding]:
@@ -88,12 +98,32 @@ def _data_set(thing: str, configs: list) -> Finding:
     from lic_lightning.data.dataset import DatasetNotFoundError
 
     try:
-        images = sum(len(instantiate(config)) for config in configs)
+        datasets = [instantiate(config) for config in configs]
     except InstantiationException as error:
-        if not isinstance(error.__cause__, DatasetNotFoundError):
-            raise
-        return Finding(thing, False, str(error.__cause__).partition(". ")[0])
-    return Finding(thing, True, f"{images:,} images")
+        cause = error.__cause__
+        if isinstance(cause, DatasetNotFoundError):
+            return Finding(thing, False, str(cause).partition(". ")[0])
+        if isinstance(cause, ValueError | OSError):  # lists that don't fit, JSON cut short, a folder without permission
+            return _malformed(thing, cause)
+        raise
+    try:
+        for dataset in datasets:
+            _probe(dataset)
+    except (ValueError, OSError) as error:
+        return _malformed(thing, error)
+    return Finding(thing, True, f"{sum(map(len, datasets)):,} images")
+
+
+def _malformed(thing: str, why: object) -> Finding:
+    return Finding(thing, False, f"malformed: {' '.join(str(why).split())}", malformed=True)
+
+
+def _probe(dataset: ImageDataset) -> None:
+    """What can be told without decoding all: no file is empty, and the first image is one."""
+    empty = [dataset.names[index] for index in range(len(dataset)) if not dataset.nbytes(index)]
+    if empty:
+        raise ValueError(f"{len(empty)} files are empty, the first is {empty[0]}")
+    dataset[0]
 
 
 def weights() -> Iterator[Finding]:
@@ -159,6 +189,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="overrides as for `lic train`")
     args = parser.parse_args(argv)
     console = Console(highlight=False)
-    for thing, found, remark in examine(args.overrides):
-        console.print(Text.assemble(MARKS[found], f" {thing:{WIDTH}} ", remark), soft_wrap=True)
+    for finding in examine(args.overrides):
+        line = Text.assemble(finding.mark, f" {finding.thing:{WIDTH}} ", finding.remark)
+        console.print(line, soft_wrap=True)
     return 0

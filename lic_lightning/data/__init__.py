@@ -3,11 +3,20 @@
 from lic_lightning.data.batch import Batch, Sample, collate
 from lic_lightning.data.coco import CocoPanoptic
 from lic_lightning.data.datamodule import DataModule
-from lic_lightning.data.dataset import Category, Concat, DatasetNotFoundError, ImageDataset, Subset
+from lic_lightning.data.dataset import (
+    Category,
+    Concat,
+    DatasetNotFoundError,
+    ImageDataset,
+    MalformedDatasetError,
+    Subset,
+)
 from lic_lightning.data.embedded import DemoTiles
 from lic_lightning.data.folder import FolderDataset, kodak
 from lic_lightning.data.food101 import Food101
 from lic_lightning.data.images import CorruptImageError, read_image
+from lic_lightning.data.jpeg_ai import jpeg_ai_test
+from lic_lightning.data.listed import ListDataset
 
 __all__ = [
     "Batch",
@@ -21,9 +30,12 @@ __all__ = [
     "FolderDataset",
     "Food101",
     "ImageDataset",
+    "ListDataset",
+    "MalformedDatasetError",
     "Sample",
     "Subset",
     "collate",
+    "jpeg_ai_test",
     "kodak",
     "read_image",
 ]

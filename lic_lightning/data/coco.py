@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lic_lightning.data.batch import Sample
-from lic_lightning.data.dataset import not_found
+from lic_lightning.data.dataset import MalformedDatasetError, check_files, not_found
 from lic_lightning.data.images import CorruptImageError, read_image
 
 
@@ -23,6 +23,7 @@ class CocoPanoptic:
 
     Raises:
         DatasetNotFoundError: pictures or annotations of the part are missing.
+        MalformedDatasetError: the index names pictures or masks that are not there, or a picture without a mask.
     """
 
     def __init__(self, root: str | Path, part: str = "train2017") -> None:
@@ -38,9 +39,13 @@ class CocoPanoptic:
             )
         content = json.loads(index.read_text())
         mask_of = {entry["image_id"]: entry["file_name"] for entry in content["annotations"]}
+        if bare := [image["file_name"] for image in content["images"] if image["id"] not in mask_of]:
+            raise MalformedDatasetError(f"{index} has {len(bare)} images without a mask, the first is {bare[0]}")
         files = {image["file_name"]: mask_of[image["id"]] for image in content["images"]}
         self.names = sorted(files)
         self.mask_names = [files[name] for name in self.names]
+        check_files(f"COCO {part}", self.images, self.names, index)
+        check_files(f"COCO {part}", self.masks, self.mask_names, index)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,5 +1,6 @@
 """What the platform asks of a dataset, and how datasets are cut and joined."""
 
+import os
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,24 @@ def not_found(what: str, root: Path, layout: str, get: str) -> DatasetNotFoundEr
         f"{what} was not found at {root.absolute()}. Expected layout: {layout}. How to get it: {get}. "
         "Then point paths.data (or the environment variable LIC_DATA) at the folder that contains it."
     )
+
+
+class MalformedDatasetError(ValueError):
+    """A dataset is there, but not as its layout says; says what is wrong, and where."""
+
+
+def check_files(what: str, root: Path, names: Sequence[str], named_by: Path | str) -> None:
+    """Refuse a dataset that lacks pictures which it should have. Reads directories only, opens no file.
+
+    Raises:
+        MalformedDatasetError: some of `names` are no files below `root`; says how many, and the first three.
+    """
+    gone = [name for name in names if not os.path.isfile(os.path.join(root, name))]
+    if gone:
+        raise MalformedDatasetError(
+            f"{what} is incomplete: {len(gone)} of {len(names)} files that {named_by} names are not below "
+            f"{root.absolute()}: {', '.join(gone[:3])}{', …' if len(gone) > 3 else ''}. Unpack the archive again"
+        )
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from lic_lightning.data.batch import Sample
-from lic_lightning.data.dataset import not_found
+from lic_lightning.data.dataset import MalformedDatasetError, check_files, not_found
 from lic_lightning.data.images import read_image
 
 
@@ -17,12 +17,21 @@ class FolderDataset:
     Args:
         root: the folder.
         exclude: names to leave out.
+        count: how many images the data set has as published; None does not count.
+        get: where a missing data set comes from, for the error.
 
     Raises:
         DatasetNotFoundError: no such folder, or no image in it.
+        MalformedDatasetError: another number of images than `count`.
     """
 
-    def __init__(self, root: str | Path, exclude: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        exclude: Collection[str] = (),
+        count: int | None = None,
+        get: str = "put photographs there, or choose another category",
+    ) -> None:
         self.root = Path(root)
         found = {
             path.relative_to(self.root).as_posix()
@@ -35,7 +44,12 @@ class FolderDataset:
                 "A folder of images",
                 self.root,
                 f"image files ({' '.join(IMG_EXTENSIONS)}), flat or in subfolders",
-                "put photographs there, or choose another category",
+                get,
+            )
+        if count not in (None, len(self.names)):
+            raise MalformedDatasetError(
+                f"{self.root.absolute()} holds {len(self.names)} images instead of {count}. Unpack the archive again, "
+                "or set the dataset's count to null if a part is meant"
             )
 
     def __len__(self) -> int:
@@ -55,11 +69,13 @@ def kodak(root: str | Path) -> FolderDataset:
     """The 24 Kodak images, 768x512 or 512x768. Evaluation only.
 
     Raises:
-        DatasetNotFoundError: the folder does not hold exactly kodim01.png to kodim24.png.
+        DatasetNotFoundError: none of kodim01.png to kodim24.png is in the folder.
+        MalformedDatasetError: some of them are not.
     """
     expected = [f"kodim{i:02d}.png" for i in range(1, 25)]
-    if not all((Path(root) / name).is_file() for name in expected):
+    if not any((Path(root) / name).is_file() for name in expected):
         raise not_found("Kodak", Path(root), "kodim01.png … kodim24.png, all 24", "https://r0k.us/graphics/kodak/")
+    check_files("Kodak", Path(root), expected, "the set of 24")
     dataset = FolderDataset(root)
     dataset.names = expected
     return dataset

@@ -6,7 +6,7 @@ from pathlib import Path
 from torchvision.datasets import Food101 as TorchvisionFood101
 
 from lic_lightning.data.batch import Sample
-from lic_lightning.data.dataset import not_found
+from lic_lightning.data.dataset import check_files, not_found
 from lic_lightning.data.images import read_image
 
 
@@ -20,6 +20,7 @@ class Food101:
 
     Raises:
         DatasetNotFoundError: no Food-101 under `root`.
+        MalformedDatasetError: the lists name pictures that are not there.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -35,6 +36,7 @@ class Food101:
         self.classes = lists[0].classes
         self.files = sorted(path for part in lists for path in part._image_files)
         self.names = [f"{path.parent.name}/{path.stem}" for path in self.files]
+        check_files("Food-101", base / "images", [f"{name}.jpg" for name in self.names], base / "meta")
         self.labels = [self.classes.index(path.parent.name) for path in self.files]
 
     def __len__(self) -> int:

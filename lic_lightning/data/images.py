@@ -8,7 +8,7 @@ alpha             composited on white (palette and colour-key transparency too)
 16-bit colour     the high byte, which is how Pillow, hence CompressAI, reads it
 CMYK, YCCK        Pillow's plain conversion
 EXIF orientation  applied: the picture stands upright
-ICC profile       ignored: the stored numbers are taken as sRGB
+ICC profile       ignored: the stored numbers are taken as sRGB; `srgb=True` converts the colours (files for people)
 animation         the first frame
 32 bits, float    refused: their range is not defined
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 
@@ -26,8 +26,11 @@ class CorruptImageError(ValueError):
     """A file that should be an image is broken, cut short or of an unusable kind; says which and why."""
 
 
-def read_image(path: str | Path) -> Tensor:
+def read_image(path: str | Path, srgb: bool = False) -> Tensor:
     """Decode a file to a (3, H, W) uint8 tensor, upright RGB; see the module's table for odd inputs.
+
+    With `srgb`, colours are converted from the file's ICC profile to sRGB. Data sets are read without, as CompressAI
+    reads them.
 
     Raises:
         FileNotFoundError: no such file.
@@ -36,7 +39,8 @@ def read_image(path: str | Path) -> Tensor:
     data = Path(path).read_bytes()
     try:
         with Image.open(BytesIO(data)) as image:
-            rgb = _to_rgb(_to_8_bits(image))
+            eight = _to_8_bits(image)
+            rgb = _to_rgb(_to_srgb(eight) if srgb else eight)
     except UnidentifiedImageError as error:
         raise CorruptImageError(f"{path}: not an image in a known format ({len(data)} bytes)") from error
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
@@ -55,6 +59,25 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     eight = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     eight.getexif().update(image.getexif())
     return eight
+
+
+def _to_srgb(image: Image.Image) -> Image.Image:
+    stored = image.info.get("icc_profile")
+    if not stored:
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(stored))
+        if "srgb" in ImageCms.getProfileDescription(profile).lower():
+            return image  # a conversion would only add rounding
+        if image.mode == "P" or (image.has_transparency_data and image.mode != "RGBA"):
+            image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        mode = "RGBA" if image.mode == "RGBA" else "RGB"
+        converted = ImageCms.profileToProfile(image, profile, srgb, outputMode=mode)
+    except ImageCms.PyCMSError:
+        return image  # a profile that can't be read, or is not of this kind of picture: browsers ignore it too
+    converted.getexif().update(image.getexif())
+    return converted
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

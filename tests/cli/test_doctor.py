@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,52 @@ def test_a_torchvision_that_does_not_fit_ends_the_report(monkeypatch: pytest.Mon
     *_, last = doctor.examine([])
     assert (last.thing, last.found) == ("torch + torchvision", False)
     assert "install the torchvision made for torch" in last.remark
+
+
+@pytest.fixture
+def finding(tmp_path: Path) -> Callable[[str], doctor.Finding]:
+    """What the doctor finds of one data set below tmp_path."""
+
+    def examined(thing: str) -> doctor.Finding:
+        return next(found for found in doctor.data_sets([f"paths.data={tmp_path}"]) if found.thing == thing)
+
+    return examined
+
+
+def test_a_list_that_names_absent_files_is_malformed(tmp_path: Path, finding: Callable[[str], doctor.Finding]) -> None:
+    (tmp_path / "flickr/images").mkdir(parents=True)
+    (tmp_path / "flickr/ids_landscape.txt").write_text("17\n")
+    found = finding("category=flickr_landscape_ids")
+    assert (found.found, found.malformed) == (False, True)
+    assert "ids_landscape.txt names are not below" in found.remark
+    assert found.remark.startswith("malformed: ")
+    assert "17.jpg" in found.remark
+
+
+def test_an_empty_file_is_malformed(
+    photographs: Path, tmp_path: Path, finding: Callable[[str], doctor.Finding]
+) -> None:
+    shutil.copytree(photographs / "food", tmp_path / "food")
+    (tmp_path / "food" / "7.png").write_bytes(b"")
+    assert finding("category=food").remark == "malformed: 1 files are empty, the first is 7.png"
+
+
+def test_a_first_file_that_is_no_image_is_malformed(tmp_path: Path, finding: Callable[[str], doctor.Finding]) -> None:
+    (tmp_path / "food").mkdir()
+    (tmp_path / "food" / "a.jpg").write_text("<html>404</html>")
+    found = finding("category=food")
+    assert found.malformed
+    assert "a.jpg: not an image" in found.remark
+
+
+def test_an_index_cut_short_is_malformed(tmp_path: Path, finding: Callable[[str], doctor.Finding]) -> None:
+    for folder in ("train2017", "annotations/panoptic_train2017"):
+        (tmp_path / "coco" / folder).mkdir(parents=True)
+    (tmp_path / "coco/annotations/panoptic_train2017.json").write_text('{"images": [')
+    assert finding("category=coco").malformed
+
+
+def test_each_state_has_its_mark() -> None:
+    found, missing = doctor.Finding("", True, ""), doctor.Finding("", False, "")
+    malformed = doctor.Finding("", False, "", malformed=True)
+    assert [f.mark[0] for f in (found, missing, malformed)] == ["✓", "–", "✗"]

@@ -15,6 +15,7 @@ from lic_lightning.data import (
     DemoTiles,
     FolderDataset,
     Food101,
+    MalformedDatasetError,
     kodak,
 )
 
@@ -55,7 +56,7 @@ def test_a_missing_dataset_says_where_what_and_how(tmp_path, build):
 def test_kodak_wants_all_24(tmp_path):
     for i in range(1, 24):
         Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"kodim{i:02d}.png")
-    with pytest.raises(DatasetNotFoundError, match="24"):
+    with pytest.raises(MalformedDatasetError, match=r"1 of 24 files .* kodim24\.png"):
         kodak(tmp_path)
     Image.new("RGB", (8, 8)).save(tmp_path / "kodim24.png")
     assert len(kodak(tmp_path)) == 24

@@ -1,0 +1,235 @@
+"""Images coded once, by a frozen codec, to real bitstreams in a folder; ŷ and σ̂ are decoded from there.
+
+    store.json     what was coded by what: data set, image size, codec, fingerprint
+    00000.lic-shard, 00001…   magic | length of the index | index (JSON: entries, SHA-256 of the streams) | streams
+
+A shard is whole or absent, and holds the images of its place in the data set's order: a build that was stopped goes on
+with the shards that are missing. Streams are the codec's strings as they are, a few kilobytes an image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Size, Tensor, nn
+
+from lic_lightning.codecs.latents import Latents, decode_latents, pad, without_padding
+from lic_lightning.codecs.registry import spec
+from lic_lightning.data.classification import Resized
+from lic_lightning.files import write_atomically
+from lic_lightning.fingerprint import codec_fingerprint
+
+STORE, SUFFIX = "store.json", ".lic-shard"
+MAGIC = b"LICS\x01"
+SHARD = 256  # images
+
+
+class StoreError(ValueError):
+    """A latent store of another codec or data set, or one that is damaged or unfinished; the message says which."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a store's content depends on."""
+
+    dataset: str
+    images: str  # SHA-256 over names and files
+    image_size: int  # short side in pixels
+    codec: str
+    fingerprint: str  # SHA-256 over all of the codec's tensors, the encoder's too
+
+    @classmethod
+    def of(cls, name: str, codec_name: str, codec: nn.Module, images: Resized) -> Identity:
+        """The identity of a store of all `images`, coded by `codec`."""
+        content = "\n".join(f"{n}|{images.digest(i)}" for i, n in enumerate(images.names))
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        return cls(name, digest, images.side, codec_name, codec_fingerprint(codec))
+
+    @property
+    def folder(self) -> str:
+        """A name that two stores do not share."""
+        content = json.dumps(asdict(self), sort_keys=True)
+        return f"{self.dataset}-{self.codec}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Coded:
+    """One image as it is stored."""
+
+    name: str
+    label: int
+    height: int
+    width: int
+    strings: list[list[bytes]]
+    shape: Any
+
+    @property
+    def nbytes(self) -> int:
+        """Of all streams."""
+        return sum(len(string) for stream in self.strings for string in stream)
+
+
+class LatentStore:
+    """A finished store, read in place. Each shard's digest is checked when it is first read.
+
+    Raises:
+        StoreError: not `identity`'s store, or not finished.
+    """
+
+    def __init__(self, folder: Path, identity: Identity) -> None:
+        self.folder, self.identity = folder, identity
+        if not (folder / STORE).is_file():
+            raise StoreError(f"no latent store at {folder}: `lic latents` builds one")
+        content = json.loads((folder / STORE).read_text())
+        self.names: list[str] = content.pop("names")
+        for key, mine in asdict(identity).items():
+            if content.get(key) != mine:
+                raise StoreError(
+                    f"the latent store {folder} was built with {key} {_short(content.get(key))}, this run has "
+                    f"{_short(mine)}: its latents are others. Leave `store` unset, or build another with `lic latents`"
+                )
+        self._shards: dict[int, list[Coded]] = {}
+        if missing := [i for i in range(shard_count(self.names)) if not shard_path(folder, i).is_file()]:
+            raise StoreError(f"the latent store {folder} lacks {len(missing)} shards: `lic latents` goes on with them")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Coded:
+        """The streams of one image.
+
+        Raises:
+            StoreError: its shard is damaged.
+        """
+        number, place = divmod(index, SHARD)
+        if number not in self._shards:
+            self._shards[number] = read_shard(shard_path(self.folder, number))
+        return self._shards[number][place]
+
+    def latents(self, index: int, codec: nn.Module) -> Latents:
+        """ŷ and σ̂ (M,h,w) of one image, without the cells of its padding."""
+        coded = self[index]
+        with torch.inference_mode():
+            found = decode_latents(codec, coded.strings, coded.shape)
+            inside = without_padding(found, coded.height, coded.width, spec(self.identity.codec).stride)
+        return {name: tensor[0].clone() for name, tensor in inside.items()}
+
+
+def build_store(
+    folder: Path,
+    identity: Identity,
+    images: Resized,
+    codec: nn.Module,
+    progress: Callable[[Sequence[int]], Sequence[int]] = lambda shards: shards,
+) -> LatentStore:
+    """Codes what the store in `folder` still lacks; a finished one is opened as it is.
+
+    Args:
+        folder: of this store alone.
+        identity: see `Identity.of`.
+        images: as they are coded, with labels.
+        codec: in eval mode, on the CPU.
+        progress: wraps the numbers of the shards that are to be coded.
+    """
+    if not (folder / STORE).is_file():
+        content = {**asdict(identity), "names": list(images.names)}
+        write_atomically(folder / STORE, json.dumps(content).encode())
+    missing = [i for i in range(shard_count(images.names)) if not shard_path(folder, i).is_file()]
+    for number in progress(missing):
+        shard = range(number * SHARD, min((number + 1) * SHARD, len(images)))
+        write_atomically(shard_path(folder, number), pack_shard([code(images, i, codec, identity.codec) for i in shard]))
+    return LatentStore(folder, identity)
+
+
+@torch.inference_mode()
+def code(images: Resized, index: int, codec: nn.Module, codec_name: str) -> Coded:
+    """One image, padded with centred zeros to the codec's stride, as real bytes."""
+    sample = images[index]
+    x = pad(sample.image[None].float() / 255, spec(codec_name).stride)
+    encoded = codec.compress(x)
+    height, width = sample.image.shape[1:]
+    return Coded(sample.name, sample.label or 0, height, width, encoded["strings"], encoded["shape"])
+
+
+def pack_shard(entries: Sequence[Coded]) -> bytes:
+    """The bytes of a shard."""
+    streams = b"".join(string for entry in entries for [string] in entry.strings)
+    index = {
+        "sha256": hashlib.sha256(streams).hexdigest(),
+        "entries": [
+            {
+                "name": e.name,
+                "label": e.label,
+                "size": [e.height, e.width],
+                "lengths": [len(string) for [string] in e.strings],
+                "shape": e.shape,
+            }
+            for e in entries
+        ],
+    }
+    header = json.dumps(index).encode()
+    return b"".join([MAGIC, len(header).to_bytes(4, "little"), header, streams])
+
+
+def read_shard(path: Path) -> list[Coded]:
+    """The images of a shard.
+
+    Raises:
+        StoreError: not a shard, cut short or altered.
+    """
+    data = path.read_bytes()
+    start = len(MAGIC) + 4
+    length = int.from_bytes(data[len(MAGIC) : start], "little")
+    streams = data[start + length :]
+    try:
+        index = json.loads(data[start : start + length])
+        whole = data.startswith(MAGIC) and hashlib.sha256(streams).hexdigest() == index["sha256"]
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise StoreError(f"{path} is damaged: delete it, and `lic latents` codes its images again")
+    entries, position = [], 0
+    for entry in index["entries"]:
+        strings = []
+        for size in entry["lengths"]:
+            strings.append([streams[position : position + size]])
+            position += size
+        height, width = entry["size"]
+        entries.append(Coded(entry["name"], entry["label"], height, width, strings, _shape(entry["shape"])))
+    return entries
+
+
+def decoded_image(coded: Coded, codec: nn.Module) -> Tensor:
+    """What a person would see: (3,H,W) uint8."""
+    with torch.inference_mode():
+        x_hat = codec.decompress(coded.strings, coded.shape)["x_hat"]
+    top, left = ((side - own) // 2 for side, own in zip(x_hat.shape[2:], (coded.height, coded.width), strict=True))
+    x_hat = x_hat[0, :, top : top + coded.height, left : left + coded.width]
+    return x_hat.clamp(0, 1).mul(255).round().byte().clone()
+
+
+def shard_path(folder: Path, number: int) -> Path:
+    """Where a shard lies."""
+    return folder / f"{number:05d}{SUFFIX}"
+
+
+def shard_count(names: Sequence[str]) -> int:
+    """How many shards hold that many images."""
+    return -(-len(names) // SHARD)
+
+
+def _shape(value: Any) -> Any:
+    """JSON's lists as the sizes that codecs expect; ELIC's shape is a dict of them."""
+    if isinstance(value, dict):
+        return {key: _shape(item) for key, item in value.items()}
+    return [_shape(item) for item in value] if value and isinstance(value[0], list) else Size(value)
+
+
+def _short(value: Any) -> str:
+    return repr(f"{value[:12]}…" if isinstance(value, str) and len(value) == 64 else value)

@@ -1,0 +1,222 @@
+"""From a classification data set to what heads are trained on: latents from a store, decoded or original pixels, or images.
+
+    source      a sample is                                      its batch is
+    latents     ŷ and σ̂, decoded from the store, one view        Features
+    decoded     the image that the store's stream decodes to     Features
+    originals   the image itself                                 Features
+    joint       the image, for a codec that trains               Batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol, get_args
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from lic_lightning.data.batch import collate
+from lic_lightning.data.classification import Classification, Resized
+from lic_lightning.data.crops import Crops
+from lic_lightning.data.dataset import ImageDataset, InMemory
+from lic_lightning.data.latent_store import LatentStore, decoded_image
+from lic_lightning.data.sampler import CropSampler, ResumableLoader
+from lic_lightning.data.splits import check_disjoint
+from lic_lightning.tasks.view import View
+
+Source = Literal["latents", "decoded", "originals", "joint"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+
+
+@dataclass
+class Features:
+    """What a head takes: of one image, or of a batch of B.
+
+    Attributes:
+        values: "y_hat" and "scales" (B,M,h,w), or "image" (B,3,H,W) in [0, 1].
+        label: int, or (B,) int64.
+        name: of the image, or a list of B.
+    """
+
+    values: dict[str, Tensor]
+    label: Any
+    name: Any
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Features:
+        """The same on another device."""
+        values = {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in self.values.items()}
+        return replace(self, values=values, label=self.label.to(device, non_blocking=non_blocking))
+
+
+def collate_features(samples: Sequence[Features]) -> Features:
+    """Stacks features of one size into a batch."""
+    values = {name: torch.stack([sample.values[name] for sample in samples]) for name in samples[0].values}
+    return Features(values, torch.tensor([s.label for s in samples]), [s.name for s in samples])
+
+
+class FeatureSource(Protocol):
+    """Whole images as features, not yet viewed."""
+
+    names: Sequence[str]
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Features: ...
+
+
+class StoredLatents:
+    """ŷ and σ̂ of the images at `indices` of a store, decoded anew each time they are asked for."""
+
+    def __init__(self, store: LatentStore, codec: nn.Module, indices: Sequence[int]) -> None:
+        self.store, self.codec, self.indices = store, codec, indices
+        self.names = [store.names[index] for index in indices]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Features:
+        coded = self.store[self.indices[index]]
+        return Features(self.store.latents(self.indices[index], self.codec), coded.label, coded.name)
+
+
+class StoredPixels(StoredLatents):
+    """The images that the streams decode to, synthesis included."""
+
+    def __getitem__(self, index: int) -> Features:
+        coded = self.store[self.indices[index]]
+        image = decoded_image(coded, self.codec)
+        return Features({"image": image.float() / 255}, coded.label, coded.name)
+
+
+class Pixels:
+    """The images of a data set."""
+
+    def __init__(self, dataset: ImageDataset) -> None:
+        self.dataset, self.names = dataset, dataset.names
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Features:
+        sample = self.dataset[index]
+        return Features({"image": sample.image.float() / 255}, sample.label, sample.name)
+
+
+class Views(Dataset[Features]):
+    """Views of a source's images: (index, seed) is a random one that depends on the seed alone, an index the centre."""
+
+    def __init__(self, source: FeatureSource, view: View) -> None:
+        self.source, self.view = source, view
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Features:
+        index, draws = (key, None) if isinstance(key, int) else (key[0], _draws(key[1]))
+        sample = self.source[index]
+        viewed = self.view({name: tensor[None] for name, tensor in sample.values.items()}, draws)
+        return replace(sample, values={name: tensor[0] for name, tensor in viewed.items()})
+
+
+class RecognitionData(LightningDataModule):
+    """Training and validation batches of a classification set, and its test images, whole, for the end.
+
+    Args:
+        classification: the data set and its splits.
+        source: "latents", "decoded", "originals" or "joint".
+        image_size: short side of the images in pixels, as they are coded.
+        view: of latents, or of pixels.
+        batch_size: per process.
+        workers: loader processes, which decode the store's streams.
+        seed: fixes order, crops and flips.
+        cache: keep what the source gives in memory: streams are then decoded once.
+        store: of the sources "latents" and "decoded".
+        codec: likewise.
+
+    Raises:
+        ValueError: unknown source; two splits share a picture by content (at setup).
+    """
+
+    def __init__(
+        self,
+        classification: Classification,
+        source: Source,
+        image_size: int,
+        view: View,
+        batch_size: int = 32,
+        workers: int = 2,
+        seed: int = 0,
+        cache: bool = False,
+        store: LatentStore | None = None,
+        codec: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        if source not in SOURCES:
+            raise ValueError(f"task.source must be one of {', '.join(SOURCES)}, got {source!r}")
+        self.classification, self.source, self.image_size, self.view = classification, source, image_size, view
+        self.batch_size, self.workers, self.seed, self.cache = batch_size, workers, seed, cache
+        self.store, self.codec = store, codec
+        self._checked = False
+
+    def setup(self, stage: str | None = None) -> None:
+        """Refuses a picture that stands in two splits."""
+        if not self._checked:
+            check_disjoint({part: self.classification.part(part) for part in ("train", "val", "test")})
+            self._checked = True
+
+    def images(self, part: str) -> Resized:
+        """The whole images of a split, as they are coded."""
+        return Resized(self.classification.part(part), self.image_size)
+
+    def features(self, part: str) -> FeatureSource:
+        """The whole features of a split, not yet viewed."""
+        if self.source == "originals":
+            return Pixels(self.images(part))
+        assert self.store is not None  # recognize.py makes one for these sources
+        assert self.codec is not None
+        position = {name: index for index, name in enumerate(self.store.names)}
+        indices = [position[name] for name in self.classification.splits[part]]
+        kind = StoredLatents if self.source == "latents" else StoredPixels
+        return kind(self.store, self.codec, indices)
+
+    def train_dataloader(self) -> DataLoader:
+        """Random views, in an order that the seed fixes."""
+        return self._loader(self._train, CropSampler(len(self._train), self.seed))
+
+    def val_dataloader(self) -> DataLoader:
+        """Central views."""
+        return self._loader(self._val, None)
+
+    @cached_property
+    def _train(self) -> Dataset:
+        return self._dataset("train")
+
+    @cached_property
+    def _val(self) -> Dataset:
+        return self._dataset("val")
+
+    def _dataset(self, part: str) -> Dataset:
+        if self.source == "joint":  # mirrored with the latents, after coding
+            images: Any = self.images(part)
+            return Crops(InMemory(images, self.workers) if self.cache else images, self.image_size, hflip=False)
+        source: Any = self.features(part)
+        return Views(InMemory(source, self.workers) if self.cache else source, self.view)
+
+    def _loader(self, dataset: Dataset, sampler: CropSampler | None) -> DataLoader:
+        loader = DataLoader if sampler is None else ResumableLoader
+        return loader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            drop_last=sampler is not None and len(sampler) >= self.batch_size,
+            collate_fn=collate if self.source == "joint" else collate_features,
+        )
+
+
+def _draws(seed: int) -> Tensor:
+    return torch.rand(1, 3, generator=torch.Generator().manual_seed(seed))
