@@ -17,7 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lic_lightning.codecs.registry import CodecSpec, Sizes, names, spec
 from lic_lightning.codecs.roles import ROLES, Role, RoleTable, parameters_by_role
-from lic_lightning.codecs.weights import shipped_lmbdas, zoo_path
+from lic_lightning.codecs.shipped import shipped_lmbdas
+from lic_lightning.codecs.weights import zoo_path
 
 SIDE = 64  # pixels; the work per pixel does not depend on it
 

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lic_lightning.codecs.quality import lmbda_of
+from lic_lightning.codecs.shipped import shipped_digest
 from lic_lightning.run import Run
 
 _PACKAGED = Path(__file__).parent / "conf"
@@ -32,6 +33,7 @@ def meaning(cfg: DictConfig) -> dict[str, Any]:
     """What a result depends on: the config less paths, loggers, hardware and workers.
 
     Interpolations stay as they are written, so that a cell is the same on two machines; λ and the seed are values.
+    Shipped weights count by content: a release with better ones is another reference, and its runs are other runs.
     """
     content = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(content, dict)
@@ -40,7 +42,7 @@ def meaning(cfg: DictConfig) -> dict[str, Any]:
         for key in keys:
             if isinstance(node, dict):
                 node.pop(key, None)
-    return {**content, "lmbda": float(cfg.lmbda), "seed": int(cfg.seed)}
+    return {**content, **_shipped(cfg.codec), "lmbda": float(cfg.lmbda), "seed": int(cfg.seed)}
 
 
 def run_of(cfg: DictConfig, folder: Path) -> Run:
@@ -84,7 +86,12 @@ def reference_id(cfg: DictConfig) -> str:
     if isinstance(content, str):  # ${codec}
         content = OmegaConf.to_container(cfg.codec, resolve=False)
     assert isinstance(content, dict)
-    return _hash({str(key): value for key, value in content.items() if key not in ("lmbda", "quality")})
+    kept = {str(key): value for key, value in content.items() if key not in ("lmbda", "quality")}
+    return _hash({**kept, **_shipped(cfg.reference.codec)})
+
+
+def _shipped(codec: DictConfig) -> dict[str, str]:
+    return {"shipped": shipped_digest(codec.name)} if codec.weights == "shipped" else {}
 
 
 def _hash(content: dict[str, Any]) -> str:

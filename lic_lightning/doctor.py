@@ -132,7 +132,8 @@ def weights() -> Iterator[Finding]:
     from compressai.zoo.image import model_urls
 
     from lic_lightning.codecs.registry import names
-    from lic_lightning.codecs.weights import shipped_lmbdas, zoo_path
+    from lic_lightning.codecs.shipped import shipped_lmbdas
+    from lic_lightning.codecs.weights import zoo_path
     from lic_lightning.evaluation.metrics import LPIPS_TRUNK
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"

@@ -20,14 +20,18 @@ class FreezePolicy:
     Args:
         name: how runs and tables call the policy.
         train: roles ("encoder", "decoder", "entropy") and module prefixes ("g_a.6", "h_a").
+        deployed: the deployed decoder is claimed to read the streams although the policy moves it: the claim is
+            measured, by having the decoder as it was loaded read them. A policy that fixes the decoder is always held
+            to it.
 
     The policy is applied anew by `hold` after each `.train()`, so neither Lightning's mode switches nor a resumed
     checkpoint can lift it.
     """
 
-    def __init__(self, name: str, train: Sequence[str]) -> None:
+    def __init__(self, name: str, train: Sequence[str], deployed: bool = False) -> None:
         self.name = name
         self.train = tuple(train)
+        self.deployed = deployed
 
     def apply(self, codec: nn.Module, table: RoleTable) -> None:
         """Sets `requires_grad` of every parameter; quantiles never train by gradient (they are solved).

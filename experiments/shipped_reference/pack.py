@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from safetensors.torch import save_file
 
 from lic_lightning.codecs.entropy import drop_cdfs
-from lic_lightning.codecs.weights import load_codec, shipped_path
+from lic_lightning.codecs.shipped import shipped_path
+from lic_lightning.codecs.weights import load_codec
 from lic_lightning.run import WEIGHTS
 
 

@@ -24,7 +24,7 @@ class RDPoint(pl.Callback):
 
     Args:
         run: identity and folder.
-        start: the codec as it was loaded; under a fixed decoder it decodes the tuned encoder's strings.
+        start: the codec as it was loaded; where its decoder is fixed, or claimed to be, it decodes the run's strings.
         reference: what the run is judged against, or None.
         settings: how images are coded.
         cache: folder of the reference's rows.
@@ -53,7 +53,7 @@ class RDPoint(pl.Callback):
             self.run,
             codec,
             decoder_fingerprint(codec, module.roles),
-            self.start if module.fixes_decoder else None,
+            self.start if module.fixes_decoder or module.freeze_policy.deployed else None,
             self.reference,
             test_sets,
             self.settings,

@@ -1,26 +1,21 @@
 """CompressAI's image architectures as they are: hyperprior, autoregressive, attention and ELIC codecs.
 
-Sizes per quality are those of CompressAI's zoo; ELIC has no zoo weights and one size (He 2022: N=192, M=320).
+The autoregressive ones have a faster coder (`serial`). Sizes per quality are those of CompressAI's zoo; ELIC has no zoo
+weights and one size (He 2022: N=192, M=320).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from compressai.models import (
-    Cheng2020Anchor,
-    Cheng2020Attention,
-    Elic2022Official,
-    FactorizedPrior,
-    JointAutoregressiveHierarchicalPriors,
-    MeanScaleHyperprior,
-    ScaleHyperprior,
-)
+from compressai.models import Elic2022Official, FactorizedPrior, MeanScaleHyperprior, ScaleHyperprior
 from compressai.zoo.image import cfgs
 from torch import Tensor
 
 from lic_lightning.codecs.registry import CodecSpec, Sizes, register
 from lic_lightning.codecs.roles import RoleTable
+from lic_lightning.codecs.serial import Cheng2020Anchor, Cheng2020Attention, Mbt2018
 
 FACTORIZED: RoleTable = {"g_a": "encoder", "g_s": "decoder", "entropy_bottleneck": "entropy"}
 HYPERPRIOR: RoleTable = {**FACTORIZED, "h_a": "encoder", "h_s": "entropy", "gaussian_conditional": "entropy"}
@@ -51,11 +46,20 @@ def _sizes_elic(state: Mapping[str, Tensor]) -> Sizes:
     return {"N": state["g_a.0.weight"].size(0), "M": state["g_a.13.weight"].size(0)}
 
 
+def _unpack_elic(codec: Any, streams: Sequence[bytes], height: int, width: int) -> dict[str, Any]:
+    _, z = streams  # the first is shared by the groups' two passes
+    y_shape = height // 16, width // 16
+    return {
+        "strings": [[b""]] * 2 * len(codec.groups) + [[z]],
+        "shape": {"y": [(group, *y_shape) for group in codec.groups], "hyper": (height // 64, width // 64)},
+    }
+
+
 for _name, _model, _roles in (
     ("bmshj2018-factorized", FactorizedPrior, FACTORIZED),
     ("bmshj2018-hyperprior", ScaleHyperprior, HYPERPRIOR),
     ("mbt2018-mean", MeanScaleHyperprior, HYPERPRIOR),
-    ("mbt2018", JointAutoregressiveHierarchicalPriors, AUTOREGRESSIVE),
+    ("mbt2018", Mbt2018, AUTOREGRESSIVE),
 ):
     register(CodecSpec(_name, _model, _zoo_sizes(_name), _sizes_n_m, _roles, zoo=True))
 
@@ -69,5 +73,6 @@ register(
         {quality: {"N": 192, "M": 320} for quality in range(1, 9)},
         _sizes_elic,
         ELIC,
+        unpack=_unpack_elic,
     )
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -28,6 +29,11 @@ class CodecSpec:
         roles: module prefixes to roles (see `roles.tensor_roles`).
         stride: height and width must be multiples of it; evaluation pads to it.
         zoo: CompressAI publishes weights under this name.
+        conditions: fields of a batch (`mask`) that `forward` takes in training, by keyword, where the batch has them.
+        rename: called with the codec and a state dict, gives one of the authors' checkpoints our names; None where
+            they are the same.
+        unpack: (codec, streams of a file, padded height, padded width) → arguments of `decompress`, where these are not
+            one string a stream and the innermost latents' height and width.
     """
 
     name: str
@@ -37,6 +43,9 @@ class CodecSpec:
     roles: RoleTable = field(hash=False)
     stride: int = 64
     zoo: bool = False
+    conditions: tuple[str, ...] = ()
+    rename: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]] | None = None
+    unpack: Callable[[nn.Module, Sequence[bytes], int, int], dict[str, Any]] | None = None
 
 
 _SPECS: dict[str, CodecSpec] = {}

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.quality import quality_of
 from lic_lightning.codecs.registry import build, spec
+from lic_lightning.codecs.serial import set_coder
+from lic_lightning.codecs.shipped import shipped_lmbdas, shipped_path
 from lic_lightning.files import write_atomically
 
-SHIPPED = Path(__file__).parent.parent / "weights"
 WRAPPINGS = ("network", "state_dict", "model_state_dict", "model")
 LIGHTNING_PREFIX = "codec."
 
@@ -41,6 +42,7 @@ def load_codec(
     quality: int | None = None,
     N: int | None = None,
     M: int | None = None,
+    coder: str | None = None,
 ) -> nn.Module:
     """A codec ready to code: with its weights, in float32, its CDFs built.
 
@@ -52,10 +54,11 @@ def load_codec(
         quality: 1 to 8, picks the sizes of an untrained codec and the zoo's weights.
         N: overrides the size of `quality`; with weights it must agree with them.
         M: likewise.
+        coder: stream syntax of an autoregressive codec, "serial" (default) or "compressai"; see `codecs.serial`.
 
     Raises:
         WeightsError: weights not found, unreadable, or of another architecture.
-        ValueError: unknown codec, quality or size.
+        ValueError: unknown codec, quality, size or coder.
     """
     quality = quality or quality_of(lmbda, metric)
     state = _find(name, weights, lmbda, metric, quality)
@@ -67,7 +70,11 @@ def load_codec(
             if asked is not None and sizes.get(key) != asked:
                 raise WeightsError(f"codec.{key}={asked}, but the weights {weights!r} have {key}={sizes.get(key)}")
         codec = build(name, min(spec(name).sizes), **sizes)
+        if rename := spec(name).rename:
+            state = rename(codec, state)
         _put(codec, state, f"{name} ({sizes}) from {weights!r}")
+    if coder is not None:
+        set_coder(codec, coder)
     entropy.apply_masks(codec)
     entropy.exclude_quantiles(codec)
     if not entropy.has_cdfs(codec):
@@ -109,16 +116,6 @@ def save_state(codec: nn.Module, path: Path) -> None:
     content = io.BytesIO()
     torch.save({"state_dict": state}, content)
     write_atomically(path, content.getvalue())
-
-
-def shipped_path(name: str, lmbda: float) -> Path:
-    """Where the weights shipped for a codec and a λ lie."""
-    return SHIPPED / f"{name}_{lmbda:.4f}.safetensors"
-
-
-def shipped_lmbdas(name: str) -> list[float]:
-    """The λ for which weights of a codec are shipped."""
-    return sorted(float(path.stem.rpartition("_")[2]) for path in SHIPPED.glob(f"{name}_*.safetensors"))
 
 
 def zoo_path(name: str, metric: str, quality: int) -> Path:

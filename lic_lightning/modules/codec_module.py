@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
@@ -37,6 +37,8 @@ class CodecModule(pl.LightningModule):
         optimizer: called with the trainable parameters.
         scheduler: called with the optimizer; None keeps the learning rate.
         interval: "epoch" or "step", when the scheduler steps. A plateau scheduler watches `val/loss`.
+        conditions: fields of a batch (region masks) that the codec takes in training. Validation goes without: it
+            measures what is deployed, and chooses the weights by that.
 
     Quantiles are solved before each validation where the bottleneck trains, so there is no second optimizer.
     Under a fixed decoder nothing of the entropy models is ever updated.
@@ -51,6 +53,7 @@ class CodecModule(pl.LightningModule):
         optimizer: OptimizerFactory,
         scheduler: SchedulerFactory | None = None,
         interval: str = "epoch",
+        conditions: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.codec = codec
@@ -60,6 +63,7 @@ class CodecModule(pl.LightningModule):
         self.optimizer_factory = optimizer
         self.scheduler_factory = scheduler
         self.interval = interval
+        self.conditions = tuple(conditions)
         freeze.apply(codec, roles)
         keep_entropy_in_float32(codec)
         self.train()  # codecs are loaded in eval mode, and Lightning trains in the mode that it finds
@@ -132,7 +136,8 @@ class CodecModule(pl.LightningModule):
                 torch.cuda.set_rng_state_all([state.cpu() for state in rng["cuda"]])
 
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
-        parts = self.objective(self.codec(batch.image), batch)
+        given = {name: getattr(batch, name) for name in self.conditions} if stage == "train" else {}
+        parts = self.objective(self.codec(batch.image, **given), batch)
         self.log_dict(
             {f"{stage}/{name}": value.detach() for name, value in parts.items()},
             on_step=stage == "train",

@@ -11,7 +11,7 @@ SMALL = {"N": 8, "M": 12}
 
 def small(name: str) -> nn.Module:
     sizes = spec(name).sizes[1]
-    wanted = {"elic2022-official": {"N": 8, "M": 144}}.get(name, SMALL)
+    wanted = {"elic2022-official": {"N": 8, "M": 144}, "segpic": {"N": 16, "M": 32}}.get(name, SMALL)
     return build(name, 1, **{key: wanted[key] for key in sizes})
 
 

@@ -20,7 +20,7 @@ NONE = FreezePolicy("none", ["encoder", "decoder", "entropy"])
 
 
 def small(name: str = "mbt2018-mean") -> nn.Module:
-    sizes = {"elic2022-official": {"N": 8, "M": 144}}.get(name, {"N": 8, "M": 12})
+    sizes = {"elic2022-official": {"N": 8, "M": 144}, "segpic": {"N": 16, "M": 32}}.get(name, {"N": 8, "M": 12})
     return load_codec(name, lmbda=0.0130, **{k: v for k, v in sizes.items() if k in spec(name).sizes[1]})
 
 

@@ -21,6 +21,7 @@ SIZES = {
     "cheng2020-anchor": ("codec.N=8",),
     "cheng2020-attn": ("codec.N=8",),
     "elic2022-official": ("codec.N=8", "codec.M=144"),
+    "segpic": ("codec.N=16", "codec.M=32"),
 }
 
 

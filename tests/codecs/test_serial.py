@@ -1,0 +1,161 @@
+"""Serial coding of autoregressive codecs: exact, at CompressAI's rate, and in CompressAI's own syntax on demand."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from compressai.models import JointAutoregressiveHierarchicalPriors
+from compressai.zoo.image import model_architectures as architectures
+from torch import Tensor, nn
+
+from lic_lightning.codecs import entropy, serial
+from lic_lightning.codecs.weights import load_codec
+from lic_lightning.data.images import read_image
+
+TINY = {"mbt2018": {"N": 12, "M": 12}, "cheng2020-anchor": {"N": 12}, "cheng2020-attn": {"N": 12}}
+
+
+def spread_codec(name: str = "mbt2018", **settings: object) -> nn.Module:
+    """An untrained codec whose latents are spread out, so that its symbols cost bits, some outside their tables."""
+    torch.manual_seed(0)
+    codec = load_codec(name, lmbda=0.013, **{**TINY[name], **settings})  # type: ignore[arg-type]
+    *_, last = (layer for layer in codec.g_a if isinstance(layer, nn.Conv2d))
+    with torch.no_grad():
+        last.weight.mul_(60)
+    entropy.solve_quantiles(codec)
+    return codec
+
+
+def photograph(height: int, width: int) -> Tensor:
+    from skimage import data
+
+    return (
+        torch.from_numpy(data.coffee()[100 : 100 + height, 200 : 200 + width].copy()).permute(2, 0, 1)[None].float()
+        / 255
+    )
+
+
+def decoded_latents(codec: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What the encoder quantizes y to, and what the decoder reads."""
+    written: list[Tensor] = []
+    walk = serial._walk
+
+    def spy(*args: object) -> Tensor:
+        written.append(walk(*args))  # type: ignore[arg-type]
+        return written[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serial, "_walk", spy)
+        codec.decompress(**codec.compress(x))
+    return written[0], written[1]
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("size", [(64, 64), (64, 192), (192, 64), (128, 192)])
+def test_the_decoder_reads_what_the_encoder_wrote_bit_for_bit(name: str, size: tuple[int, int]) -> None:
+    codec = spread_codec(name)
+    written, read = decoded_latents(codec, photograph(*size))
+    assert written.equal(read)
+    assert written.abs().max() > 5
+
+
+def test_another_instance_with_the_same_weights_reads_the_strings() -> None:
+    codec, other = spread_codec(), spread_codec()
+    x = photograph(128, 128)
+    encoded = codec.compress(x)
+    assert other.decompress(**encoded)["x_hat"].equal(codec.decompress(**encoded)["x_hat"])
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    codec, x = spread_codec(), photograph(128, 192)
+    encoded = codec.compress(x)
+    torch.set_num_threads(2)
+    try:
+        assert codec.compress(x) == encoded
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_symbols_and_rate_are_compressais(name: str) -> None:
+    codec, x = spread_codec(name), photograph(192, 256)
+    ours = codec.compress(x)
+    x_hat = codec.decompress(**ours)["x_hat"]
+    serial.set_coder(codec, "compressai")
+    theirs = codec.compress(x)
+    assert ours["strings"][1] == theirs["strings"][1]
+    assert len(ours["strings"][0][0]) == pytest.approx(len(theirs["strings"][0][0]), abs=4)  # one word of rANS
+    assert ours["strings"][0] != theirs["strings"][0]
+    assert codec.decompress(**theirs)["x_hat"] == pytest.approx(x_hat, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_on_demand_the_stream_is_compressais(name: str) -> None:
+    codec, x = spread_codec(name, coder="compressai"), photograph(64, 128)
+    network = architectures[name].from_state_dict(codec.state_dict()).eval()
+    encoded = codec.compress(x)
+    with torch.no_grad():
+        assert encoded == network.compress(x)
+        assert network.decompress(**encoded)["x_hat"].equal(codec.decompress(**encoded)["x_hat"])
+
+
+def test_indexes_are_those_of_the_entropy_model() -> None:
+    gaussian = spread_codec().gaussian_conditional
+    scales = torch.cat([gaussian.scale_table, gaussian.scale_table * 1.001, torch.tensor([-1.0, 0.0, 0.11, 1e3])])
+    assert torch.bucketize(scales, gaussian.scale_table[:-1]).equal(gaussian.build_indexes(scales).long())
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (4, 12), (12, 4), (8, 20)])
+def test_fronts_meet_every_position_once_and_after_its_context(height: int, width: int) -> None:
+    when = torch.full((height * width,), -1)
+    for time, front in enumerate(serial._fronts(height, width)):
+        assert (when[front.positions(width)] == -1).all()
+        when[front.positions(width)] = time
+    when = when.view(height, width)
+    assert (when >= 0).all()
+    for row in range(height):
+        for column in range(width):
+            above = when[max(0, row - 2) : row, max(0, column - 2) : column + 3]
+            left = when[row, max(0, column - 2) : column]
+            assert (torch.cat([above.flatten(), left]) < when[row, column]).all()
+
+
+def test_a_batch_has_a_string_for_each_image() -> None:
+    codec = spread_codec()
+    x = torch.cat([photograph(64, 64), photograph(64, 64).flip(3)])
+    encoded = codec.compress(x)
+    both = codec.decompress(**encoded)["x_hat"]
+    for index, string in enumerate(encoded["strings"][0]):
+        assert codec.compress(x[index : index + 1])["strings"][0] == [string]
+    assert both.shape == x.shape
+
+
+def test_the_coder_survives_a_pickle() -> None:
+    codec = spread_codec(coder="compressai")
+    assert pickle.loads(pickle.dumps(codec)).coder == "compressai"
+    assert serial.Mbt2018.coder == "serial"
+
+
+@pytest.mark.parametrize(
+    ("name", "coder", "message"),
+    [("mbt2018", "fast", "serial, compressai"), ("mbt2018-mean", "serial", "isn't autoregressive")],
+)
+def test_an_impossible_coder_is_refused(name: str, coder: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_codec(name, lmbda=0.013, N=8, M=12, coder=coder)
+
+
+def test_kodak_at_the_papers_size() -> None:
+    folder = Path(os.environ.get("LIC_DATA", "/nonexistent")) / "kodak"
+    if not folder.is_dir():
+        pytest.skip("needs LIC_DATA with a folder kodak")
+    codec = spread_codec(N=192, M=192)
+    image = read_image(sorted(folder.glob("*.png"))[0])[None, :, :256, :384].float() / 255
+    written, read = decoded_latents(codec, image)
+    assert written.equal(read)
+    assert isinstance(codec, JointAutoregressiveHierarchicalPriors)
