@@ -71,11 +71,11 @@ def _to_srgb(image: Image.Image) -> Image.Image:
             return image  # a conversion would only add rounding
         if image.mode == "P" or (image.has_transparency_data and image.mode != "RGBA"):
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-        srgb = ImageCms.createProfile("sRGB")
         mode = "RGBA" if image.mode == "RGBA" else "RGB"
-        converted = ImageCms.profileToProfile(image, profile, srgb, outputMode=mode)
-    except ImageCms.PyCMSError:
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), image.mode, mode)
+    except (OSError, ImageCms.PyCMSError):
         return image  # a profile that can't be read, or is not of this kind of picture: browsers ignore it too
+    converted = transform.apply(image)
     converted.getexif().update(image.getexif())
     return converted
 
