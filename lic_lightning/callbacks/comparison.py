@@ -1,8 +1,10 @@
-"""Side by side: original, reference and tuned, at the same λ."""
+"""Side by side: original, reference and tuned, at the same λ; one sheet for people, and the crops for the report."""
 
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,8 @@ from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation.evaluate import Images
 from lic_lightning.evaluation.metrics import psnr
 from lic_lightning.files import write_atomically
+from lic_lightning.reports.crops import CROP, CROPS
+from lic_lightning.reports.plots import file_part
 from lic_lightning.run import Run
 
 SIDE = 256
@@ -23,28 +27,42 @@ CAPTION = 18
 def write_comparison(
     run: Run, codec: nn.Module, reference: nn.Module | None, test_set: str, images: Images, most: int = 2
 ) -> None:
-    """Writes `comparison_<test set>.png` into the run's folder: central crops of the first images with PSNR, bpp."""
-    stride = spec(run.codec).stride
-    strips = [_strip(images[index].image, codec, reference, stride) for index in range(min(most, len(images)))]
+    """Writes central crops of the first images of a test set into the run's folder.
+
+    `comparison_<test set>.png` is one sheet with PSNR and bpp; `crops/<test set>/<index>/` holds the same pixels as
+    original.png, reference.png and tuned.png for the report's slider, and crop.json, which says what they show.
+    """
+    networks = {"reference": reference, "tuned": codec}
+    present = {name: network for name, network in networks.items() if network is not None}
+    strips = []
+    for index in range(min(most, len(images))):
+        image = images[index].image
+        decoded = {name: _decoded(image, network, spec(run.codec).stride) for name, network in present.items()}
+        sides = {"original": image, **{name: pixels for name, (pixels, _) in decoded.items()}}
+        crops = {name: _centre(pixels) for name, pixels in sides.items()}
+        strips.append(_strip(crops, {name: f": {caption}" for name, (_, caption) in decoded.items()}))
+        _write_crops(run, test_set, index, images.names[index], crops)
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     for index, strip in enumerate(strips):
         sheet.paste(strip, (0, sum(s.height for s in strips[:index])))
-    content = io.BytesIO()
-    sheet.save(content, format="PNG")
-    write_atomically(run.folder / f"comparison_{test_set}.png", content.getvalue())
+    write_atomically(run.folder / f"comparison_{test_set}.png", _png(sheet))
 
 
-def _strip(image: Tensor, codec: nn.Module, reference: nn.Module | None, stride: int) -> Image.Image:
-    crops = [("original", _centre(image))]
-    for name, network in (("reference", reference), ("tuned", codec)):
-        if network is not None:
-            decoded, caption = _decoded(image, network, stride)
-            crops.append((f"{name}: {caption}", _centre(decoded)))
-    height, width = crops[0][1].shape[1:]
+def _write_crops(run: Run, test_set: str, index: int, image: str, crops: Mapping[str, Tensor]) -> None:
+    folder = run.folder / CROPS / file_part(test_set) / str(index)
+    for name, crop in crops.items():
+        write_atomically(folder / f"{name}.png", _png(_picture(crop)))
+    # No PSNR, no bpp: the result rows have them. Written last: with it the crop is whole.
+    content = {"test_set": test_set, "image": image, "sides": list(crops)}
+    write_atomically(folder / CROP, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _strip(crops: Mapping[str, Tensor], captions: Mapping[str, str]) -> Image.Image:
+    height, width = crops["original"].shape[1:]
     strip = Image.new("RGB", (len(crops) * width, height + CAPTION), "white")
-    for index, (caption, crop) in enumerate(crops):
-        strip.paste(Image.fromarray(crop.permute(1, 2, 0).contiguous().numpy()), (index * width, CAPTION))
-        ImageDraw.Draw(strip).text((index * width + 4, 3), caption, fill="black")
+    for index, (name, crop) in enumerate(crops.items()):
+        strip.paste(_picture(crop), (index * width, CAPTION))
+        ImageDraw.Draw(strip).text((index * width + 4, 3), name + captions.get(name, ""), fill="black")
     return strip
 
 
@@ -62,3 +80,13 @@ def _centre(image: Tensor) -> Tensor:
     height, width = image.shape[1:]
     top, left = max(0, (height - SIDE) // 2), max(0, (width - SIDE) // 2)
     return image[:, top : top + SIDE, left : left + SIDE]
+
+
+def _picture(pixels: Tensor) -> Image.Image:
+    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+
+
+def _png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, format="PNG")
+    return content.getvalue()

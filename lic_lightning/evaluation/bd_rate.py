@@ -15,9 +15,9 @@ import numpy as np
 
 from lic_lightning.evaluation.curve import Array, Curve, axis
 
-Metric = Literal["psnr", "ms-ssim"]
+Metric = Literal["psnr", "ms-ssim", "top1"]
 Method = Literal["pchip", "akima", "cubic"]
-METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")
+METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")  # of every curve; top1 is of labelled images only
 METHODS: tuple[Method, ...] = ("pchip", "akima", "cubic")
 
 MIN_POINTS = 4
@@ -68,20 +68,22 @@ def bd_rate(
 ) -> BDRate:
     """BD-rate of `test` against `anchor` (Bjøntegaard, VCEG-M33), on the curves of means over the test set.
 
-    PSNR is compared in dB; MS-SSIM as −10·log10(1 − mean MS-SSIM) dB (see `curve.axis`). The interval redraws
-    the images that both curves share, the same ones for all points of both: with few images it is too narrow.
+    PSNR is compared in dB; MS-SSIM as −10·log10(1 − mean MS-SSIM) dB (see `curve.axis`); top-1 as it is, after a
+    monotone refit (see `refit`). The interval redraws the images that both curves share, the same ones for all points
+    of both: with few images it is too narrow.
 
     Args:
         anchor: what is compared against.
         test: what is judged.
-        metric: "psnr" or "ms-ssim".
+        metric: "psnr", "ms-ssim" or "top1".
         method: "pchip" (JVET's sheets), "akima", or "cubic" (one least-squares polynomial, as in 2001).
         bootstrap: number of resamples; 0 leaves the interval out.
         seed: of the resamples.
 
     Raises:
         BDRateRefused: a curve lacks the metric, has under 4 points, a value that is not finite, or quality
-            that does not rise with the rate; or the curves share less than half of their quality range.
+            that does not rise with the rate (top-1: that falls by more than chance explains); or the curves share
+            less than half of their quality range.
     """
     test_points = _points(test, metric, "")
     anchor_points = _points(anchor, metric, "anchor: ")
@@ -117,7 +119,39 @@ def _points(curve: Curve, metric: Metric, whose: str) -> Points:
     if metric not in curve.quality:
         small = " of every image (a side is under 161 pixels?)" if metric == "ms-ssim" and curve.images else ""
         raise BDRateRefused(f"{whose}no {metric}{small}")
-    return _checked(curve.rate, axis(metric, curve.quality[metric]), whose)
+    return _prepared(curve.rate, curve.quality[metric], metric, len(curve.images), whose)
+
+
+def refit(rate: Array, top1: Array, images: int) -> Points:
+    """The least-squares rising curve through accuracies over log-rate: isotonic regression.
+
+    Accuracies are means over few images and seldom rise with every rise of the rate. Points that the regression pools
+    become one, at their mean log-rate.
+
+    Raises:
+        BDRateRefused: a point would move by more than its own standard error √(p(1−p)/images), so that a fall is
+            no accident of the sample. Without images (a JSON of means) none may move.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    order = np.argsort(rate, kind="stable")
+    rate, top1 = rate[order], top1[order]
+    rising = IsotonicRegression().fit_transform(np.arange(len(rate)), top1)
+    errors = np.sqrt(top1 * (1 - top1) / images) if images else np.zeros(len(top1))
+    if (np.abs(rising - top1) > errors + 1e-12).any():
+        raise BDRateRefused("top-1 falls with the rate by more than its standard error: no rising curve describes it")
+    levels = np.unique(rising)
+    pooled = [np.exp(np.log(rate[rising == level]).mean()) for level in levels]
+    return np.array(pooled), levels
+
+
+def _prepared(rate: Array, quality: Array, metric: Metric, images: int, whose: str = "") -> Points:
+    if metric != "top1":
+        return _checked(rate, axis(metric, quality), whose)
+    rate, quality = _checked(*refit(rate, quality, images), whose)
+    if len(rate) < MIN_POINTS:
+        raise BDRateRefused(f"{whose}{len(rate)} of {MIN_POINTS} distinct accuracies after the monotone refit")
+    return rate, quality
 
 
 def _checked(rate: Array, quality: Array, whose: str = "") -> Points:
@@ -162,6 +196,8 @@ def _warnings(anchor: Curve, test: Curve, overlap: float) -> Sequence[str]:
 
 
 def _domain(anchor: Curve, test: Curve, metric: Metric) -> str:
+    if metric == "top1":
+        return "top-1 after isotonic regression on the rate"
     images = test.domain if anchor.domain == test.domain else f"anchor {anchor.domain}, test {test.domain}"
     return f"{images}, dB of mean MS-SSIM" if metric == "ms-ssim" else images
 
@@ -177,7 +213,7 @@ def _interval(
     values = []
     for draw in draws:
         try:
-            a, t = (_checked(rate[:, draw].mean(1), axis(metric, q[:, draw].mean(1))) for rate, q in sides)
+            a, t = (_prepared(r[:, draw].mean(1), q[:, draw].mean(1), metric, len(draw)) for r, q in sides)
             _overlap(a[1], t[1])
             values.append(_bd(a, t, method))
         except BDRateRefused:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 # metric → column of the result rows, keys of CompressAI's JSON
-COLUMNS = {"psnr": "psnr", "ms-ssim": "ms_ssim", "lpips": "lpips"}
-JSON_KEYS = {"psnr": ("psnr", "psnr-rgb"), "ms-ssim": ("ms-ssim", "ms-ssim-rgb")}
+COLUMNS = {"psnr": "psnr", "ms-ssim": "ms_ssim", "lpips": "lpips", "top1": "top1", "top5": "top5"}
+JSON_KEYS = {"psnr": ("psnr", "psnr-rgb"), "ms-ssim": ("ms-ssim", "ms-ssim-rgb"), "top1": ("top1",), "top5": ("top5",)}
 UNSTATED = "unstated"
 
 
@@ -38,9 +38,9 @@ class Curve:
 
     Attributes:
         rate: bits per pixel, mean over images, one value per point.
-        quality: metric → mean over images, one value per point: "psnr" in dB, "ms-ssim" raw, "lpips". A
-            metric that is not defined for every image (MS-SSIM of small ones) is left out, as its mean would
-            be over other images than the rate's.
+        quality: metric → mean over images, one value per point: "psnr" in dB, "ms-ssim" raw, "lpips", "top1" and
+            "top5" in [0, 1]. A metric that is not defined for every image (MS-SSIM of small ones) is left out, as its
+            mean would be over other images than the rate's.
         lmbda: λ of each point; NaN where unknown.
         domain: "8bit" or "float" images under the metrics, or "unstated".
         images: names of the test images; empty where only means are known.

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from compressai.ops import compute_padding
 from torch import Tensor, nn
 
+from lic_lightning.evaluation.estimate import Transforms
 from lic_lightning.evaluation.metrics import Metric, to_db
 from lic_lightning.objectives.rate import bits_per_pixel
 
@@ -50,14 +51,17 @@ def image_row(
     pad, unpad = compute_padding(height, width, min_div=stride)
     padded = F.pad(x, pad)
 
-    encoded, encode_s = _timed(lambda: codec.compress(padded), device)
-    decoded, decode_s = _timed(lambda: codec.decompress(**encoded)["x_hat"], device)
+    transforms = Transforms(codec)
+    with transforms.encoding():
+        encoded, encode_s = _timed(lambda: codec.compress(padded), device)
+    with transforms.decoding():
+        decoded, decode_s = _timed(lambda: codec.decompress(**encoded)["x_hat"], device)
     withheld = None if decoder is None else cross_decode(decoder, encoded, decoded)
     x_hat = F.pad(decoded, unpad).clamp(0, 1)
 
     stream_bytes = [sum(map(len, stream)) for stream in encoded["strings"]]
     pixels = height * width
-    estimated = bits_per_pixel(codec(padded)["likelihoods"], padded).item() * padded[0, 0].numel() / pixels
+    estimated = bits_per_pixel(transforms.likelihoods(padded), padded).item() * padded[0, 0].numel() / pixels
     eight_bit = x_hat.mul(255).round()
     quality = {
         name: metric(x * 255, eight_bit if domain == "8bit" else x_hat * 255) for name, metric in metrics.items()

@@ -54,7 +54,8 @@ def ms_ssim_rgb(image: Tensor, decoded: Tensor) -> float | None:
     """MS-SSIM in [0, 1] (pytorch-msssim, five scales); None where a side is under 161 pixels."""
     if min(image.shape[2:]) < MS_SSIM_MIN_SIDE:
         return None
-    return ms_ssim(image, decoded, data_range=255).item()
+    images = (x.contiguous(memory_format=torch.channels_last) for x in (image, decoded))  # half the time
+    return ms_ssim(*images, data_range=255).item()
 
 
 def to_db(value: float | None) -> float | None:

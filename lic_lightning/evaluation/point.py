@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import PIL
 import torch
 from torch import nn
 
 from lic_lightning.codecs.registry import spec
-from lic_lightning.evaluation.classic import classic_rows
+from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.evaluate import Images, Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.results import read_rows, write_rows
@@ -51,8 +50,7 @@ def judge(
     rows = tuned_rows(codec, test_sets, stride, settings, decoder, columns)
     if reference is not None:
         rows += reference_rows(reference, test_sets, stride, settings, cache, run.reference_columns())
-    if settings.classic:
-        rows += classic_codec_rows(test_sets, settings, cache)
+    rows += classic_codec_rows(test_sets, settings, cache)
     write_rows(run.results, rows)
 
 
@@ -92,21 +90,30 @@ def reference_rows(
         def code(images: Images = images, own: dict[str, Any] = own) -> list[Row]:
             return [{**own, **row} for row in evaluate(reference, images, stride, settings)]
 
-        key = ["reference", weights, own["test_set_digest"], settings.protocol, torch.__version__]
+        coder = getattr(reference, "coder", None)  # an autoregressive codec has two stream syntaxes
+        key = ["reference", weights, coder, own["test_set_digest"], settings.protocol, torch.__version__]
         rows += [{**row, **own} for row in _cached(cache, key, code)]
     return rows
 
 
 def classic_codec_rows(test_sets: Mapping[str, Images], settings: Settings, cache: Path) -> list[Row]:
-    """Rows of Pillow's codecs on all test sets, computed once per (images, metrics) and kept in `cache`."""
+    """Rows of classic codecs on all test sets, computed once per (images, codec) and kept in `cache`.
+
+    A codec that this machine lacks is left out, and named in the log.
+    """
     rows = []
-    for name, images in test_sets.items():
+    for codec in settings.classic:
+        if not classic.is_here(codec):
+            log.warning("no %s on this machine: left out (pip install 'lic-lightning[codecs]')", codec)
+            continue
+        for name, images in test_sets.items():
 
-        def code(name: str = name, images: Images = images) -> list[Row]:
-            pixels = ((n, images[i].image.permute(1, 2, 0).numpy()) for i, n in enumerate(images.names))
-            return classic_rows(pixels, name, digest(images), settings.classic)  # type: ignore[arg-type]
+            def code(name: str = name, images: Images = images, codec: str = codec) -> list[Row]:
+                pixels = ((n, images[i].image.permute(1, 2, 0).numpy()) for i, n in enumerate(images.names))
+                return classic.classic_rows(pixels, name, digest(images), [codec])
 
-        rows += _cached(cache, ["classic", digest(images), settings.classic, PIL.__version__], code)
+            key = ["classic", digest(images), *classic.identity(codec)]
+            rows += [{**row, "test_set": name} for row in _cached(cache, key, code)]
     return rows
 
 

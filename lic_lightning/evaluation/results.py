@@ -47,7 +47,16 @@ SCHEMA: dict[str, Any] = {
     "digest": pl.String,
     "domain": pl.String,  # 8bit or float
     "withheld": pl.String,  # why the point must not count
+    "label": pl.String,  # true class
+    "predicted": pl.String,  # the head's first choice
+    "top1": pl.Boolean,
+    "top5": pl.Boolean,
+    "label_s": pl.Float64,  # seconds from strings to label
+    "label_kmac": pl.Float64,  # thousand multiply-accumulates for that, per coded pixel
 }
+
+# Of labelled images only: null where a row does not name them, and in files written before they were there
+OPTIONAL = ("label", "predicted", "top1", "top5", "label_s", "label_kmac")
 
 # The same measurement: a sweep holds its reference's rows once per run.
 IDENTITY = ("role", "curve", "test_set_digest", "domain", "lmbda", "image")
@@ -65,7 +74,7 @@ def write_rows(path: Path | str, rows: Sequence[Mapping[str, Any]]) -> None:
         OSError: the disk is full or the folder can't be written; nothing is left behind.
     """
     for row in rows:
-        if wrong := set(row) ^ set(SCHEMA):
+        if wrong := (set(row) ^ set(SCHEMA)) - set(OPTIONAL):
             raise ResultsError(f"row of image {row.get('image')!r}: missing or unknown columns {sorted(wrong)}")
     try:
         frame = pl.DataFrame(list(rows), schema=SCHEMA)
@@ -107,6 +116,7 @@ def _read(file: Path) -> pl.DataFrame:
         rows = pl.read_parquet(file, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ResultsError(f"{file} is not a readable Parquet file: {error}") from error
+    rows = rows.with_columns(pl.lit(None).alias(c) for c in OPTIONAL if c not in rows.columns)
     if missing := [column for column in SCHEMA if column not in rows.columns]:
         raise ResultsError(f"{file} is not one of our results files: no columns {missing}")
     try:

@@ -1,4 +1,4 @@
-"""RD plots: per category and test set the reference, the tuned curves, and Pillow's JPEG and WebP."""
+"""RD plots: per category and test set the reference, the tuned curves, and the classic codecs."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ REFERENCE_STYLE = {"color": "#222222", "marker": "s", "linestyle": "--", "zorder
 CLASSIC_STYLES = {
     "classic-jpeg": {"color": "#9a9a9a", "marker": "^", "linestyle": ":"},
     "classic-webp": {"color": "#c2a36b", "marker": "v", "linestyle": ":"},
+    "classic-jpeg2000": {"color": "#6f8f7a", "marker": "h", "linestyle": ":"},
+    "classic-avif": {"color": "#9a7b8f", "marker": "*", "linestyle": ":"},
 }
 # Okabe and Ito's colours: told apart with colour-blind eyes
 TUNED_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")

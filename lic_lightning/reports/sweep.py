@@ -9,17 +9,17 @@ from lic_lightning.evaluation.bd_rate import Method
 from lic_lightning.evaluation.curve import as_compressai_json, curves
 from lic_lightning.evaluation.results import RESULTS, read_rows, result_files
 from lic_lightning.files import write_atomically
+from lic_lightning.reports.html import PAGE, render
 from lic_lightning.reports.plots import file_part, rd_plots
+from lic_lightning.reports.runs import REPORT, run_folders
 from lic_lightning.reports.tables import as_csv, as_markdown, bd_table, points_csv
-
-REPORT = "report"
 
 
 def write_report(
     folder: Path | str, cells: Iterable[str] | None = None, method: Method = "pchip", bootstrap: int = 1000
 ) -> list[Path]:
-    """Writes `report/` in a sweep's folder: bd_rate.md, bd_rate.csv, rd_points.csv, RD plots as PNG, and
-    each curve as CompressAI's results JSON.
+    """Writes `report/` in a sweep's folder: bd_rate.md, bd_rate.csv, rd_points.csv, RD plots as PNG,
+    each curve as CompressAI's results JSON, and all of it on one page, report.html.
 
     Args:
         folder: a sweep, with one folder per cell, each with its results once it is finished.
@@ -49,6 +49,7 @@ def write_report(
         files = {"bd_rate.csv": as_csv(entries).encode(), "rd_points.csv": points_csv(rows).encode(), **plots}
         for curve in curves(rows):
             files[f"curves/{file_part(f'{curve.name}_{curve.test_set}')}.json"] = as_compressai_json(curve)
+        files[PAGE] = render(folder, run_folders(folder), rows, entries).encode()
     if missing:
         markdown.append("Without results:\n\n" + "\n".join(f"- {cell}{overrides(folder / cell)}" for cell in missing))
     files = {"bd_rate.md": ("\n\n".join(markdown) + "\n").encode(), **files}

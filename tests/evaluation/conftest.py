@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lic_lightning.evaluation.results import SCHEMA
+from lic_lightning.evaluation.results import OPTIONAL, SCHEMA
 
 LAMBDAS = (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
 
@@ -25,7 +25,7 @@ def make_row(**changes: Any) -> dict[str, Any]:
     }
     row |= {"test_set": "kodak", "test_set_digest": "d", "image": "0.png", "width": 192, "height": 176}
     row |= {"bpp": 0.5, "psnr": 32.0, "ms_ssim": 0.97, "lpips": None, "domain": "8bit", "withheld": None}
-    return row | {"stream_bytes": [1, 2], **changes}
+    return row | {"stream_bytes": [1, 2], **dict.fromkeys(OPTIONAL), **changes}
 
 
 def make_sweep(lambdas: tuple[float, ...] = LAMBDAS, images: int = 4, **changes: Any) -> list[dict[str, Any]]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from lic_lightning.evaluation.classic import classic_row, classic_rows
+from lic_lightning.evaluation import classic
+from lic_lightning.evaluation.classic import CODECS, ClassicError, classic_row, classic_rows
+from lic_lightning.evaluation.evaluate import Settings
+from lic_lightning.evaluation.point import classic_codec_rows
 from lic_lightning.evaluation.results import read_rows, write_rows
 
 KODAK = Path(os.environ.get("LIC_DATA", "")) / "kodak"
@@ -23,14 +28,22 @@ def photograph(height: int = 176, width: int = 192) -> np.ndarray:
 
 
 def test_rows_fit_the_schema(tmp_path):
-    rows = classic_rows([("a.png", photograph())], "kodak", "d", qualities=(10, 50))
+    rows = classic_rows([("a.png", photograph())], "kodak", "d", settings=(10, 50))
     write_rows(tmp_path / "results.parquet", rows)
     assert read_rows(tmp_path)["codec"].to_list() == ["jpeg", "jpeg", "webp", "webp"]
 
 
-@pytest.mark.parametrize("format", ["jpeg", "webp"])
-def test_quality_and_rate_rise_together(format):
-    low, high = (classic_row(photograph(), format, quality) for quality in (10, 80))
+@pytest.fixture(params=CODECS)
+def here(request):
+    """Each classic codec that this machine has."""
+    if not classic.is_here(request.param):
+        pytest.skip(f"no {request.param} here: pip install 'lic-lightning[codecs]'")
+    return request.param
+
+
+def test_quality_and_rate_rise_together(here):
+    settings = CODECS[here].settings
+    low, high = (classic_row(photograph(), here, setting) for setting in (settings[1], settings[-2]))
     assert low["bytes"] < high["bytes"]
     assert low["psnr"] < high["psnr"]
 
@@ -40,6 +53,55 @@ def test_bpp_is_of_the_whole_file():
     assert row["bpp"] == 8 * row["bytes"] / (176 * 192)
 
 
+def test_rows_are_known_by_version_and_settings(here):
+    format, version, options = classic.identity(here)
+    assert format == CODECS[here].format
+    assert version[0].isdigit()
+    assert len(options) == len(CODECS[here].settings)
+
+
+def test_jpeg2000_keeps_to_its_ratio():
+    row = classic_row(photograph(), "jpeg2000", 24)
+    assert 0.9 < row["bpp"] <= 1
+
+
+def test_a_classic_codec_that_nobody_knows_is_refused():
+    with pytest.raises(ClassicError, match=r"'jpg'.*known: jpeg, webp, jpeg2000, avif, heic, jpegxl"):
+        Settings(classic=("jpg",))
+
+
+class OnePhotograph:
+    """A test set of one picture."""
+
+    names = ("a.png",)
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return SimpleNamespace(image=torch.from_numpy(photograph()).permute(2, 0, 1))
+
+    def digest(self, index):
+        return "d"
+
+
+def test_a_codec_that_the_machine_lacks_is_left_out_and_named(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(classic, "is_here", lambda name: name != "avif")
+    settings = Settings(classic=("jpeg", "avif"))
+    rows = classic_codec_rows({"one": OnePhotograph()}, settings, tmp_path)
+    assert {row["codec"] for row in rows} == {"jpeg"}
+    assert "no avif on this machine" in caplog.text
+
+
+def test_a_codec_is_coded_once_for_all_runs(tmp_path, monkeypatch):
+    sets = {"one": OnePhotograph()}
+    first = classic_codec_rows(sets, Settings(classic=("jpeg",)), tmp_path)
+    monkeypatch.setattr(classic, "classic_rows", lambda *_: pytest.fail("coded again"))
+    assert classic_codec_rows({"other name": sets["one"]}, Settings(classic=("jpeg",)), tmp_path) == [
+        {**row, "test_set": "other name"} for row in first
+    ]
+
+
 def test_ms_ssim_is_absent_for_small_images():
     assert classic_row(photograph(160, 200), "jpeg", 30)["ms_ssim"] is None
 
@@ -47,6 +109,6 @@ def test_ms_ssim_is_absent_for_small_images():
 @pytest.mark.skipif(not KODAK.is_dir(), reason="LIC_DATA has no kodak folder")
 def test_jpeg_on_kodak_is_what_was_measured_before():
     images = [(path.name, np.asarray(Image.open(path))) for path in sorted(KODAK.glob("*.png"))]
-    rows = classic_rows(images, "kodak", "d", formats=("jpeg",), qualities=(20,))
+    rows = classic_rows(images, "kodak", "d", formats=("jpeg",), settings=(20,))
     assert np.mean([row["bpp"] for row in rows]) == pytest.approx(0.4491, abs=5e-4)
     assert np.mean([row["psnr"] for row in rows]) == pytest.approx(29.1445, abs=5e-3)

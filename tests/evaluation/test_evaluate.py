@@ -70,6 +70,15 @@ def test_processes_give_the_rows_of_one_process(codec: nn.Module) -> None:
     assert rows(2) == rows(1)
 
 
+def test_processes_start_from_one_that_has_used_threads(codec: nn.Module) -> None:
+    torch.set_num_threads(2)
+    try:
+        codec(torch.rand(1, 3, 256, 256))
+        assert len(evaluate(codec, Pictures((64, 64), (64, 128)), 64, Settings(workers=2))) == 2
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_float_domain_is_no_worse_than_8_bit(codec: nn.Module) -> None:
     pictures = Pictures((192, 192))
     (eight,), (floating,) = (evaluate(codec, pictures, 64, Settings(domain=d)) for d in ("8bit", "float"))

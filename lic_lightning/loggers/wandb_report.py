@@ -1,0 +1,100 @@
+"""The report of a sweep on W&B: tables as Markdown, RD points, losses and comparison images of the sweep's own runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lic_lightning.evaluation.bd_rate import METRICS, Method
+from lic_lightning.evaluation.results import read_rows
+from lic_lightning.reports.page import matrix
+from lic_lightning.reports.runs import RunFolder, run_folders
+from lic_lightning.reports.tables import Entry, as_markdown, bd_table
+
+if TYPE_CHECKING:
+    from wandb_workspaces.reports.v2 import Report
+
+
+class WandbReportError(RuntimeError):
+    """No W&B report can be made; the message says what is missing."""
+
+
+def publish(folder: Path, where: str, method: Method = "pchip", bootstrap: int = 1000) -> str:
+    """Makes the report in "entity/project" and returns its address. The sweep's runs must have been logged there.
+
+    Raises:
+        WandbReportError: the package or a key is missing, or `where` is not of that form.
+        FileNotFoundError: the folder is missing, or has no results.
+    """
+    import wandb
+
+    entity, _, project = where.partition("/")
+    if not (entity and project) or "/" in project:
+        raise WandbReportError(f"--wandb {where}: ENTITY/PROJECT is expected, as in my-team/lic_lightning")
+    if find_spec("wandb_workspaces") is None:
+        raise WandbReportError(
+            "W&B reports need the package wandb-workspaces: pip install 'lic-lightning[wandb-report]'"
+        )
+    runs = run_folders(folder)
+    entries = bd_table(read_rows(folder), method, bootstrap)
+    if not wandb.login(prompt=False):
+        raise WandbReportError(
+            "no W&B key: `wandb login`, or set WANDB_API_KEY. `lic report` without --wandb needs none"
+        )
+    report = build(folder.resolve().name, entity, project, runs, entries)
+    report.save()
+    return str(report.url)
+
+
+def build(sweep: str, entity: str, project: str, runs: Sequence[RunFolder], entries: Sequence[Entry]) -> Report:
+    """The report of a sweep, which is W&B's group of that name; nothing is sent."""
+    import wandb_workspaces.reports.v2 as wr
+
+    finished = sum(run.state == "finished" for run in runs)
+    blocks: list[Any] = [
+        wr.TableOfContents(),
+        wr.H1("BD-rate against the reference"),
+        wr.P(f"{finished} of {len(runs)} cells finished."),
+        wr.MarkdownBlock(as_markdown(entries)),
+    ]
+    matrices = [found for metric in METRICS if (found := matrix(entries, metric))]
+    if matrices:
+        blocks += [wr.H1("Category × category"), *(wr.MarkdownBlock(_matrix(found)) for found in matrices)]
+    test_sets = sorted({entry.curve.test_set for entry in entries})
+    blocks += [
+        wr.H1("RD points"),
+        _grid(entity, project, sweep, [_scatter(name, metric) for name in test_sets for metric in ("psnr", "ms_ssim")]),
+        wr.H1("Comparisons"),
+        _grid(entity, project, sweep, [wr.MediaBrowser(media_keys=[f"comparison_{name}"]) for name in test_sets]),
+        wr.H1("Training"),
+        _grid(entity, project, sweep, [wr.LinePlot(x="Step", y=[key]) for key in ("val/loss", "val/bpp")]),
+    ]
+    if lost := [run for run in runs if run.state != "finished"]:
+        lines = "\n".join(f"- {run.name}, {run.state}: {' '.join(run.overrides)} {run.error}" for run in lost)
+        blocks += [wr.H1("Without results"), wr.MarkdownBlock(lines)]
+    return wr.Report(entity=entity, project=project, title=f"lic_lightning: {sweep}", blocks=blocks, width="fluid")
+
+
+def _scatter(test_set: str, metric: str) -> Any:
+    import wandb_workspaces.reports.v2 as wr
+
+    x, y = (wr.SummaryMetric(f"rd/{test_set}/{column}") for column in ("bpp", metric))
+    return wr.ScatterPlot(title=f"{metric} on {test_set}", x=x, y=y)
+
+
+def _grid(entity: str, project: str, sweep: str, panels: list[Any]) -> Any:
+    import wandb_workspaces.reports.v2 as wr
+
+    runset = wr.Runset(entity=entity, project=project, name=sweep, filters=f"Metric('Group') == {sweep!r}")
+    return wr.PanelGrid(runsets=[runset], panels=panels)
+
+
+def _matrix(found: dict[str, Any]) -> str:
+    lines = [
+        [f"{found['metric']}: trained for ↓, judged on →", *found["columns"]],
+        ["---", *("---:" for _ in found["columns"])],
+        *([curve.name, *(cell.text for cell in cells)] for curve, cells in found["lines"]),
+    ]
+    return "\n".join(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)

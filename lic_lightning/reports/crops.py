@@ -1,0 +1,89 @@
+"""Crops that runs left in their folders: the same pixels original, reference and tuned, for a slider."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+from PIL import Image
+
+CROPS = "crops"
+CROP = "crop.json"  # beside original.png, reference.png and tuned.png; written last
+
+
+@dataclass(frozen=True)
+class Side:
+    """One picture of a comparison: PSNR in dB and rate of the whole image, None for the original."""
+
+    name: str
+    uri: str
+    psnr: float | None = None
+    bpp: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A crop of one image at one λ; `sides` are original, reference (where there is one) and tuned."""
+
+    curve: str
+    test_set: str
+    image: str
+    lmbda: float
+    width: int
+    height: int
+    sides: tuple[Side, ...]
+    withheld: str | None
+
+
+def comparisons(folder: Path, rows: pl.DataFrame, most: int) -> tuple[list[Comparison], int]:
+    """At most `most` comparisons of a sweep or a run, spread over curves, test sets and λ, and how many there are.
+
+    Each curve's lowest λ comes first, where the eye sees most. PSNR and rate come from the rows.
+    """
+    tuned = rows.filter(role="tuned")
+    points = tuned.unique(["cell"], keep="first").select("cell", "curve", "curve_name", "lmbda").to_dicts()
+    by_cell = {point["cell"]: point for point in points}
+    found: dict[tuple[str, str], list[tuple[float, str, Path]]] = {}
+    in_run = f"{CROPS}/*/*/{CROP}"
+    for sidecar in sorted([*folder.resolve().glob(in_run), *folder.resolve().glob(f"*/{in_run}")]):
+        cell = sidecar.parents[3].name
+        if point := by_cell.get(cell):
+            group = (point["curve"], sidecar.parent.parent.name)
+            found.setdefault(group, []).append((point["lmbda"], cell, sidecar))
+    queues = [sorted(group) for _, group in sorted(found.items())]
+    turns = [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]
+    chosen = [_comparison(sidecar, tuned.filter(cell=cell), rows) for _, cell, sidecar in turns[:most]]
+    return sorted(chosen, key=lambda c: (c.curve, c.test_set, c.lmbda, c.image)), len(turns)
+
+
+def _comparison(sidecar: Path, tuned: pl.DataFrame, rows: pl.DataFrame) -> Comparison:
+    content = json.loads(sidecar.read_text())
+    own = tuned.filter(test_set=content["test_set"], image=content["image"]).row(0, named=True)
+    same = {key: own[key] for key in ("test_set_digest", "image", "lmbda", "domain")}
+    reference = rows.filter(role="reference", curve=own["reference"] or "", **same).to_dicts()
+    numbers = {"tuned": own, "reference": reference[0] if reference else {}}
+    pictures = {name: Image.open(sidecar.parent / f"{name}.png") for name in content["sides"]}
+    return Comparison(
+        curve=own["curve_name"],
+        test_set=content["test_set"],
+        image=content["image"],
+        lmbda=own["lmbda"],
+        width=pictures["tuned"].width,
+        height=pictures["tuned"].height,
+        sides=tuple(
+            Side(name, data_uri(picture), *(numbers.get(name, {}).get(key) for key in ("psnr", "bpp")))
+            for name, picture in pictures.items()
+        ),
+        withheld=own["withheld"],
+    )
+
+
+def data_uri(picture: Image.Image) -> str:
+    """A picture as lossless WebP, which every browser reads and which is a quarter smaller than PNG."""
+    content = io.BytesIO()
+    picture.save(content, format="WEBP", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"

@@ -1,0 +1,242 @@
+"""The report page's content, section by section, derived from a sweep's rows and folders when it is asked for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import polars as pl
+
+from lic_lightning.evaluation.anchors import published
+from lic_lightning.evaluation.bd_rate import METRICS, BDRate, Metric
+from lic_lightning.evaluation.curve import Curve, anchor_of, curves
+from lic_lightning.evaluation.image_gain import ImageGain, image_gains
+from lic_lightning.reports.figures import Paint, Plot, gain_figure, paints, rd_figure, training_figure
+from lic_lightning.reports.runs import RunFolder
+from lic_lightning.reports.tables import LABELS, Entry, percent, protocol, warnings
+
+FULL_STRENGTH = 5.0  # percent of BD-rate that colours a cell of the matrix fully, unless some cell has more
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """A BD-rate in percent with its text; `strength` in [0, 1] colours it, `own` marks the trained category."""
+
+    text: str
+    title: str = ""
+    value: float | None = None
+    strength: float = 0.0
+    own: bool = False
+
+
+@dataclass(frozen=True)
+class GainLine:
+    """The gains of one curve's images on one test set: medians and ranges of the change of rate in percent."""
+
+    curve: Curve
+    dots: int
+    median: float
+    best: tuple[str, float]
+    worst: tuple[str, float]
+    saving: float
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Everything about one test set: BD-rates, RD plots with all company, and gains per image."""
+
+    name: str
+    images: int
+    entries: list[Entry]
+    protocol: str
+    notes: list[str]
+    plots: list[Plot]
+    points: list[Curve]
+    gain_plots: list[Plot]
+    gain_lines: list[GainLine]
+    without_gain: int
+
+
+def test_sets(rows: pl.DataFrame, entries: Sequence[Entry]) -> tuple[list[TestSet], dict[str, Paint]]:
+    """The test sets that tuned curves were judged on, and every curve's paint."""
+    found = curves(rows)
+    chosen = paints(found)
+    names = sorted({entry.curve.test_set for entry in entries})
+    return [_test_set(name, [e for e in entries if e.curve.test_set == name], found, chosen) for name in names], chosen
+
+
+def _test_set(name: str, entries: list[Entry], found: Sequence[Curve], chosen: Mapping[str, Paint]) -> TestSet:
+    tuned = [entry.curve for entry in entries]
+    anchors = {curve.id: anchor_of(curve, found) for curve in tuned}
+    references = list({id(anchor): anchor for anchor in anchors.values() if anchor}.values())
+    digests = {curve.test_set_digest for curve in tuned}
+    classic = [curve for curve in found if curve.role == "classic" and curve.test_set_digest in digests]
+    images = max(len(curve.images) for curve in tuned)
+    company = [*references, *tuned, *classic, *published(name, images)]
+    plots = [rd_figure(company, metric, chosen, f"{LABELS[metric]} on {name}") for metric in METRICS]
+    gain_plots, gain_lines, without = _gains(tuned, anchors, chosen)
+    return TestSet(
+        name=name,
+        images=images,
+        entries=entries,
+        protocol=protocol(entries),
+        notes=warnings(entries),
+        plots=[plot for plot in plots if plot],
+        points=[*references, *tuned, *classic],
+        gain_plots=gain_plots,
+        gain_lines=gain_lines,
+        without_gain=without,
+    )
+
+
+def _gains(
+    tuned: Sequence[Curve], anchors: Mapping[str, Curve | None], chosen: Mapping[str, Paint]
+) -> tuple[list[Plot], list[GainLine], int]:
+    plots, lines, without = [], [], 0
+    for metric in METRICS:
+        gains = {}
+        for curve in tuned:
+            if anchor := anchors[curve.id]:
+                gains[curve.id], missing = image_gains(anchor, curve, metric)
+                without += missing if metric == "psnr" else 0
+        if any(gains.values()):
+            plots.append(gain_figure(gains, metric, {curve.id: curve.name for curve in tuned}, chosen))
+        if metric == "psnr":
+            lines = [_gain_line(curve, dots) for curve in tuned if (dots := gains.get(curve.id))]
+    return plots, lines, without
+
+
+def _gain_line(curve: Curve, dots: Sequence[ImageGain]) -> GainLine:
+    changes = sorted((dot.gain.percent, f"{dot.image}, λ {dot.lmbda:g}") for dot in dots)
+    values = [change for change, _ in changes]
+    return GainLine(
+        curve=curve,
+        dots=len(values),
+        median=median(values),
+        best=changes[0][::-1],
+        worst=changes[-1][::-1],
+        saving=100 * sum(value < 0 for value in values) / len(values),
+    )
+
+
+def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
+    """BD-rate of curves (rows) over test sets (columns); None for a single test set, where the table says it all."""
+    columns = sorted({entry.curve.test_set for entry in entries})
+    if len(columns) < 2:
+        return None
+    answers = {(e.curve.id, e.curve.test_set): e.answers[metric] for e in entries}
+    values = [abs(a.bd_rate) for a in answers.values() if isinstance(a, BDRate)]
+    most = max([FULL_STRENGTH, *values])
+    lines = {entry.curve.id: entry.curve for entry in entries}
+    table = []
+    for curve in lines.values():
+        cells = []
+        for column in columns:
+            answer, own = answers.get((curve.id, column)), column == curve.category
+            if isinstance(answer, BDRate):
+                value = answer.bd_rate
+                interval = f" [{percent(answer.interval[0])}, {percent(answer.interval[1])}]" if answer.interval else ""
+                cells.append(MatrixCell(f"{percent(value)}{interval}", "", value, abs(value) / most, own))
+            else:
+                cells.append(MatrixCell("–", "not judged" if answer is None else str(answer), own=own))
+        table.append((curve, cells))
+    return {"metric": LABELS[metric], "columns": columns, "lines": table}
+
+
+def training_plots(runs: Sequence[RunFolder], rows: pl.DataFrame | None, chosen: Mapping[str, Paint]) -> list[Plot]:
+    """One plot per λ, as losses of different λ can't be compared."""
+    known = {} if rows is None else {r["cell"]: r for r in rows.filter(role="tuned").unique("cell").to_dicts()}
+    by_lmbda: dict[float, list[tuple[RunFolder, str, Paint]]] = {}
+    for run in runs:
+        if not (run.validation or run.training):
+            continue
+        row = known.get(run.name)
+        name = row["curve_name"] if row else f"{run.config['category']['name']}, {run.state}"
+        paint = chosen[row["curve"]] if row else Paint("published")
+        by_lmbda.setdefault(float(run.config["lmbda"]), []).append((run, name, paint))
+    return [training_figure(group, f"λ = {lmbda:g}") for lmbda, group in sorted(by_lmbda.items())]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where one cell's numbers come from, and why its decoder can be trusted.
+
+    Attributes:
+        overrides: those that not all cells share.
+        proof: what was checked, or why the point is withheld.
+    """
+
+    run: RunFolder
+    overrides: tuple[str, ...]
+    fingerprint: str
+    proof: str
+    withheld: bool
+
+
+def origins(runs: Sequence[RunFolder], rows: pl.DataFrame | None) -> list[Origin]:
+    """One line per cell; `rows` is None where there are none."""
+    lines = []
+    common = common_overrides(runs)
+    for run in sorted(runs, key=lambda run: run.overrides):
+        different = tuple(override for override in run.overrides if override not in common)
+        own = None if rows is None else rows.filter(role="tuned", cell=run.name)
+        if own is None or own.is_empty():
+            lines.append(Origin(run, different, "", run.error or run.state, False))
+            continue
+        reasons = Counter(own["withheld"].drop_nulls().to_list())
+        proof = _proof(run.config, len(own))
+        if reasons:
+            proof = "; ".join(f"withheld, {count} of {len(own)} images: {why}" for why, count in reasons.items())
+        lines.append(Origin(run, different, own["decoder_fingerprint"][0], proof, bool(reasons)))
+    return lines
+
+
+def common_overrides(runs: Sequence[RunFolder]) -> list[str]:
+    """The overrides that every one of several cells has."""
+    if len(runs) < 2:
+        return []
+    return [override for override in runs[0].overrides if all(override in run.overrides for run in runs)]
+
+
+def _proof(config: Mapping[str, Any], images: int) -> str:
+    if not config:
+        return "no config.yaml beside the rows: unknown"
+    trained = config["freeze"]["train"]
+    if not trained:
+        return "nothing trained"
+    if not all(_on_encoder_side(group, config["codec"]["name"]) for group in trained):
+        return "the decoder side trained: nothing to prove"
+    guard = "guard passed" if (config.get("callbacks") or {}).get("guard") else "guard was off"
+    return f"{guard}; cross-decode passed: {images} of {images} images bit for bit"
+
+
+def _on_encoder_side(group: str, codec: str) -> bool:
+    """Whether an entry of `freeze.train`, a role or a module, lies before the bitstream."""
+    if group in ("encoder", "decoder", "entropy"):
+        return group == "encoder"
+    from lic_lightning.codecs.registry import spec  # imports every network
+
+    return spec(codec).roles.get(group.partition(".")[0]) == "encoder"
+
+
+def lacking_classic(runs: Sequence[RunFolder], rows: pl.DataFrame) -> list[str]:
+    """Classic codecs that a run asked for and that no row has: the machine lacked them."""
+    asked = {name for run in runs if run.state == "finished" for name in _classic(run.config)}
+    return sorted(asked - set(rows.filter(role="classic")["codec"]))
+
+
+def _classic(config: Mapping[str, Any]) -> Sequence[str]:
+    return (config.get("evaluation") or {}).get("classic") or ()
+
+
+def packages(runs: Sequence[RunFolder]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Versions that all runs share, and those that differ, as lists."""
+    versions: dict[str, set[str]] = {}
+    for run in runs:
+        for name, version in run.packages.items():
+            versions.setdefault(name, set()).add(version)
+    shared = {name: next(iter(found)) for name, found in sorted(versions.items()) if len(found) == 1}
+    return shared, {name: sorted(found) for name, found in sorted(versions.items()) if len(found) > 1}
