@@ -66,13 +66,6 @@ class Classification:
         """Names of the classes, in the order of the labels."""
         return self.dataset.classes
 
-    @property
-    def chance(self) -> float:
-        """Top-1 of always naming the test split's most frequent class, in [0, 1]."""
-        label_of = dict(zip(self.dataset.names, self.dataset.labels, strict=True))
-        labels = [label_of[name] for name in self.splits["test"]]
-        return max(labels.count(label) for label in set(labels)) / len(labels)
-
     def part(self, part: str) -> Subset:
         """The pictures of train, val or test."""
         position = {name: index for index, name in enumerate(self.dataset.names)}
@@ -157,7 +150,8 @@ def stratified(class_of: Mapping[str, str], split: Mapping[str, float], seed: in
         counts = {part: round(split[part] * len(pictures)) for part in ("test", "val")}
         counts["train"] = min(round(split["train"] * len(pictures)), len(pictures) - sum(counts.values()))
         if empty := [part for part in PARTS if split[part] and counts[part] < 1]:
-            raise ValueError(f"class {name} has {len(pictures)} pictures, too few for {', '.join(empty)} of {dict(split)}")
+            wanted = f"{', '.join(empty)} of {dict(split)}"
+            raise ValueError(f"class {name} has {len(pictures)} pictures, too few for {wanted}")
         deck = iter(pictures)
         for part, count in counts.items():
             splits[part] += [next(deck) for _ in range(count)]

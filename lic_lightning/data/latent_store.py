@@ -39,7 +39,7 @@ class Identity:
     """What a store's content depends on."""
 
     dataset: str
-    images: str  # SHA-256 over names and files
+    images: str  # SHA-256 over names and sizes of files: reading all of ImageNet takes longer than many a training
     image_size: int  # short side in pixels
     codec: str
     fingerprint: str  # SHA-256 over all of the codec's tensors, the encoder's too
@@ -47,7 +47,7 @@ class Identity:
     @classmethod
     def of(cls, name: str, codec_name: str, codec: nn.Module, images: Resized) -> Identity:
         """The identity of a store of all `images`, coded by `codec`."""
-        content = "\n".join(f"{n}|{images.digest(i)}" for i, n in enumerate(images.names))
+        content = "\n".join(f"{name}|{images.nbytes(index)}" for index, name in enumerate(images.names))
         digest = hashlib.sha256(content.encode()).hexdigest()
         return cls(name, digest, images.side, codec_name, codec_fingerprint(codec))
 
@@ -143,7 +143,8 @@ def build_store(
     missing = [i for i in range(shard_count(images.names)) if not shard_path(folder, i).is_file()]
     for number in progress(missing):
         shard = range(number * SHARD, min((number + 1) * SHARD, len(images)))
-        write_atomically(shard_path(folder, number), pack_shard([code(images, i, codec, identity.codec) for i in shard]))
+        coded = [code(images, index, codec, identity.codec) for index in shard]
+        write_atomically(shard_path(folder, number), pack_shard(coded))
     return LatentStore(folder, identity)
 
 
@@ -207,7 +208,7 @@ def read_shard(path: Path) -> list[Coded]:
 
 def decoded_image(coded: Coded, codec: nn.Module) -> Tensor:
     """What a person would see: (3,H,W) uint8."""
-    with torch.inference_mode():
+    with torch.no_grad():
         x_hat = codec.decompress(coded.strings, coded.shape)["x_hat"]
     top, left = ((side - own) // 2 for side, own in zip(x_hat.shape[2:], (coded.height, coded.width), strict=True))
     x_hat = x_hat[0, :, top : top + coded.height, left : left + coded.width]

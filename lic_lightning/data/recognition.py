@@ -1,10 +1,10 @@
-"""From a classification data set to what heads are trained on: latents from a store, decoded or original pixels, or images.
+"""From a classification data set to what heads train on: latents from a store, decoded or original pixels, or images.
 
-    source      a sample is                                      its batch is
-    latents     ŷ and σ̂, decoded from the store, one view        Features
-    decoded     the image that the store's stream decodes to     Features
-    originals   the image itself                                 Features
-    joint       the image, for a codec that trains               Batch
+source      a sample is                                      its batch is
+latents     ŷ and σ̂, decoded from the store, one view        Features
+decoded     the image that the store's stream decodes to     Features
+originals   the image itself                                 Features
+joint       the image, for a codec that trains               Batch
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def collate_features(samples: Sequence[Features]) -> Features:
 class FeatureSource(Protocol):
     """Whole images as features, not yet viewed."""
 
-    names: Sequence[str]
+    @property
+    def names(self) -> Sequence[str]: ...
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> Features: ...
@@ -191,19 +192,19 @@ class RecognitionData(LightningDataModule):
         return self._loader(self._val, None)
 
     @cached_property
-    def _train(self) -> Dataset:
+    def _train(self) -> Views | Crops:
         return self._dataset("train")
 
     @cached_property
-    def _val(self) -> Dataset:
+    def _val(self) -> Views | Crops:
         return self._dataset("val")
 
-    def _dataset(self, part: str) -> Dataset:
-        if self.source == "joint":  # mirrored with the latents, after coding
-            images: Any = self.images(part)
-            return Crops(InMemory(images, self.workers) if self.cache else images, self.image_size, hflip=False)
-        source: Any = self.features(part)
-        return Views(InMemory(source, self.workers) if self.cache else source, self.view)
+    def _dataset(self, part: str) -> Views | Crops:
+        joint = self.source == "joint"
+        source: Any = self.images(part) if joint else self.features(part)
+        held: Any = InMemory(source, self.workers) if self.cache else source
+        # A codec's images are mirrored with their latents, after coding
+        return Crops(held, self.image_size, hflip=False) if joint else Views(held, self.view)
 
     def _loader(self, dataset: Dataset, sampler: CropSampler | None) -> DataLoader:
         loader = DataLoader if sampler is None else ResumableLoader

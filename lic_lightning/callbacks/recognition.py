@@ -1,0 +1,194 @@
+"""Recognition while it trains, and at its end: accuracy beside rate and PSNR, one row per test image."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.loggers import WandbLogger
+from rich.console import Console
+from rich.markdown import Markdown
+from torch import Tensor, nn
+
+from lic_lightning.codecs import entropy
+from lic_lightning.codecs.latents import decode_latents, without_padding
+from lic_lightning.codecs.registry import spec
+from lic_lightning.codecs.weights import save_state
+from lic_lightning.data.latent_store import Coded, code, decoded_image
+from lic_lightning.data.recognition import RecognitionData
+from lic_lightning.evaluation.evaluate import Settings, for_coding
+from lic_lightning.evaluation.image_row import Row
+from lic_lightning.evaluation.point import digest, reference_rows, tuned_rows
+from lic_lightning.evaluation.recognition import Answer, Examiner, labelled, original_row
+from lic_lightning.evaluation.results import read_rows, write_rows
+from lic_lightning.files import write_atomically
+from lic_lightning.fingerprint import decoder_fingerprint
+from lic_lightning.modules.task_module import JointModule
+from lic_lightning.reports.latents_figure import FIGURE, Example, latents_figure
+from lic_lightning.reports.recognition import recognition_table
+from lic_lightning.run import WEIGHTS, Run
+from lic_lightning.tasks.head_file import HEAD, HeadInfo, save_head
+
+log = logging.getLogger("lic.recognition")
+
+EXAMPLES = 4  # rows of the figure
+
+
+class RecognitionLine(lightning.Callback):
+    """Logs one line per validation: loss and accuracy, and what the codec does where it trains."""
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Writes the line."""
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        values = {k.removeprefix("val/"): float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        told = ", ".join(f"{name} {value:.4f}" for name, value in sorted(values.items()))
+        log.info("epoch %d, step %d: val %s", trainer.current_epoch, trainer.global_step, told)
+
+
+class RecognitionPoint(lightning.Callback):
+    """Puts the best weights to the test split, once: rows, head, figure, table.
+
+    Args:
+        run: identity and folder.
+        curve_name: as tables call the run's curve.
+        info: what the head's file says of its training.
+        settings: how images are coded and judged.
+        cache: folder of the rows of a frozen codec.
+        codec: the frozen one, or the start of one that trained: it decodes the trained encoder's strings.
+    """
+
+    def __init__(
+        self, run: Run, curve_name: str, info: HeadInfo, settings: Settings, cache: Path, codec: nn.Module | None
+    ) -> None:
+        self.run, self.curve_name, self.info = run, curve_name, info
+        self.settings, self.cache, self.codec = settings, cache, codec
+
+    def on_fit_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """On the first process only; an interrupted training records nothing."""
+        if trainer.interrupted or not trainer.is_global_zero:
+            return
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        load_best(trainer, module)
+        head = module.get_submodule("head").cpu().eval()
+        codec, decoder, info = self.codec, None, self.info
+        if isinstance(module, JointModule):
+            codec = for_coding(module.codec)
+            decoder = self.codec if module.fixes_decoder else None
+            save_state(codec, self.run.folder / WEIGHTS)
+            info = replace(info, decoder_fingerprint=decoder_fingerprint(codec, module.roles), weights=WEIGHTS)
+        save_head(self.run.folder / HEAD, head, info)
+        answers = list(self._answers(data, codec, head))
+        columns = {**self.run.columns(), "curve_name": self.curve_name, "decoder_fingerprint": info.decoder_fingerprint}
+        rows = self._image_rows(data, codec, decoder, columns)
+        write_rows(self.run.results, labelled(rows, answers, info.classes))
+        if codec is not None and data.source != "decoded":
+            figure = latents_figure(list(self._examples(data, codec, answers)))
+            write_atomically(self.run.folder / FIGURE, figure)
+        self._tell(trainer)
+
+    def _image_rows(
+        self, data: RecognitionData, codec: nn.Module | None, decoder: nn.Module | None, columns: Row
+    ) -> list[Row]:
+        images = data.images("test")
+        named = {data.classification.name: images}
+        if codec is None:
+            columns = {**columns, "test_set": data.classification.name, "test_set_digest": digest(images)}
+            samples = (images.dataset[index] for index in range(len(images)))
+            return [
+                {**columns, **original_row(s.name, s.image.size(1), s.image.size(2), images.nbytes(index))}
+                for index, s in enumerate(samples)
+            ]
+        stride = spec(self.run.codec).stride
+        if data.source == "joint":
+            return tuned_rows(codec, named, stride, self.settings, decoder, columns)
+        return reference_rows(codec, named, stride, self.settings, self.cache, columns)
+
+    def _answers(self, data: RecognitionData, codec: nn.Module | None, head: nn.Module) -> Iterable[Answer]:
+        ask = Examiner(head, self.info.view)
+        images = data.images("test")
+        stride = 0 if codec is None else spec(self.run.codec).stride
+        for index, name in enumerate(images.names):
+            if codec is None:
+                sample = images[index]
+                height, width = sample.image.shape[1:]
+                yield ask(name, sample.label or 0, (height, width), partial(_as_features, sample.image))
+                continue
+            coded = self._coded(data, codec, index)
+            if data.source == "decoded":
+                read = partial(_decode_image, coded, codec)
+            else:
+                read = partial(_decode_latents, coded, codec, stride)
+            yield ask(name, coded.label, (coded.height, coded.width), read)
+
+    def _coded(self, data: RecognitionData, codec: nn.Module, index: int) -> Coded:
+        """The strings of a test image: from the store, or of the codec that has trained."""
+        if data.store is None:
+            return code(data.images("test"), index, codec, self.run.codec)
+        return data.store[data.store.names.index(data.classification.splits["test"][index])]
+
+    def _examples(self, data: RecognitionData, codec: nn.Module, answers: list[Answer]) -> Iterable[Example]:
+        images, classes, stride = data.images("test"), self.info.classes, spec(self.run.codec).stride
+        step = max(1, len(answers) // EXAMPLES)
+        for index in range(0, len(answers), step)[:EXAMPLES]:
+            said = answers[index]
+            seen = _decode_latents(self._coded(data, codec, index), codec, stride)
+            right = said.order[0] == said.label
+            truth = "" if right else f"\nis {classes[said.label]}"
+            caption = f"{classes[said.order[0]]} {100 * said.probability:.0f} %{truth}"
+            yield Example(images[index].image, seen["y_hat"][0], seen["scales"][0], caption, right)
+
+    def _tell(self, trainer: lightning.Trainer) -> None:
+        rows = read_rows(self.run.results)
+        table = recognition_table(rows)
+        write_atomically(self.run.folder / "recognition.md", table.encode())
+        Console().print(Markdown(table))
+        means = rows.select(pl.col("top1", "top5", "bpp", "psnr", "label_s", "label_kmac").mean()).row(0, named=True)
+        metrics = {f"test/{name}": value for name, value in means.items() if value is not None}
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                _to_wandb(logger, metrics, self.run.folder / FIGURE)
+            else:
+                logger.log_metrics(metrics)
+                logger.save()
+
+
+def load_best(trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    """Puts the weights of the lowest `val/loss` into the module; the last ones stay where none were kept."""
+    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+    if best:
+        state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+        if isinstance(module, JointModule):
+            entropy.fit_cdf_buffers(module.codec, state, prefix="codec.")
+        module.load_state_dict(state)
+    elif isinstance(module, JointModule) and not module.fixes_decoder:
+        entropy.solve_quantiles(module.codec)
+
+
+def _decode_latents(coded: Coded, codec: nn.Module, stride: int) -> dict[str, Any]:
+    with torch.no_grad():
+        found = decode_latents(codec, coded.strings, coded.shape)
+    return without_padding(found, coded.height, coded.width, stride)
+
+
+def _decode_image(coded: Coded, codec: nn.Module) -> dict[str, Tensor]:
+    return _as_features(decoded_image(coded, codec))
+
+
+def _as_features(image: Tensor) -> dict[str, Tensor]:
+    return {"image": image[None].float() / 255}
+
+
+def _to_wandb(logger: WandbLogger, metrics: dict[str, float], figure: Path) -> None:
+    import wandb
+
+    images = {figure.stem: wandb.Image(str(figure))} if figure.is_file() else {}
+    logger.experiment.log({**metrics, **images})
+    logger.experiment.summary.update(metrics)
