@@ -46,15 +46,73 @@ COMMANDS = {
         "BD-rate of curves against an anchor, or why there is none",
         "lic bd anchor.json test.json --metric ms-ssim --json",
     ),
-    "codecs": Command(
-        "lic_lightning.codecs_list",
-        "the codecs: parameters by role, kMAC per pixel, weights found",
-        "lic codecs --json",
+    "plan": Command(
+        "lic_lightning.plan",
+        "a dry run of `lic train`: cells, steps, estimated hours and disk",
+        "lic plan -m category=food,portrait lmbda=0.0035,0.0130,0.0483",
+    ),
+    "status": Command(
+        "lic_lightning.status",
+        "the grid of a sweep: done, running, failed, missing; what is left in hours",
+        "lic status outputs/main",
+    ),
+    "screen": Command(
+        "lic_lightning.screen",
+        "what each point of a sweep gains over the reference's curve; one λ is enough",
+        "lic screen outputs/screening",
+    ),
+    "report": Command(
+        "lic_lightning.report",
+        "one self-contained HTML page of a sweep, finished or not",
+        "lic report outputs/main",
+    ),
+    "encode": Command(
+        "lic_lightning.encode",
+        "pictures to .lic files",
+        "lic encode photo.jpg --weights shipped --lmbda 0.0130 -o photo.lic",
+    ),
+    "decode": Command(
+        "lic_lightning.decode",
+        ".lic files to pictures; needs the reference alone",
+        "lic decode photo.lic -o photo.png",
+    ),
+    "recognize": Command(
+        "lic_lightning.recognize",
+        "train a head that recognises from latents without decoding, or the baseline on pixels",
+        "lic recognize -m dataset=rsscn7 task=frozen,decoded lmbda=0.0018,0.0130,0.0483 head=small",
+        hydra=True,
+    ),
+    "latents": Command(
+        "lic_lightning.store_latents",
+        "code a classification set once, for heads to train from",
+        "lic latents dataset=minc2500 codec=bmshj2018-hyperprior codec.weights=zoo",
+        hydra=True,
+    ),
+    "classify": Command(
+        "lic_lightning.classify",
+        "label compressed files from their latents, without decoding them",
+        "lic classify photo.lic --head outputs/recognize/0123456789ab --json",
+    ),
+    "selector": Command(
+        "lic_lightning.select_encoder",
+        "train a classifier that picks the encoder; what each way of picking saves",
+        "lic selector encoders=outputs/category_dependent_reduced",
+        hydra=True,
     ),
     "export": Command(
         "lic_lightning.export",
         "write a run's codec as plain CompressAI loads it",
         "lic export outputs/main/0123456789ab out.pth.tar",
+    ),
+    "codecs": Command(
+        "lic_lightning.codecs_list",
+        "the codecs: parameters by role, kMAC per pixel, weights found",
+        "lic codecs --json",
+    ),
+    "selfies": Command(
+        "lic_lightning.selfie_list",
+        "the ids of Flickr30k's selfies, by what the captions say",
+        "lic selfies flickr30k/results_20130124.token",
     ),
     "doctor": Command(
         "lic_lightning.doctor",

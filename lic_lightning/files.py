@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from uuid import uuid4
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
     """Writes a file that is either whole or absent, also after a crash or on a full disk."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}.tmp")  # one name a writer, on any host
     try:
         with temporary.open("wb") as file:
             file.write(content)

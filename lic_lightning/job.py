@@ -1,4 +1,4 @@
-"""One Hydra job: a run in its folder, its failure told in one line and remembered there."""
+"""One Hydra job: a run alone in its folder, its failure told in one line and remembered there."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
+from hydra.errors import ConfigCompositionException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 import lic_lightning.configs  # noqa: F401 - its resolvers, in a launcher's worker
+from lic_lightning.files import write_atomically
+from lic_lightning.lock import RunningElsewhereError, alone_in
+from lic_lightning.progress import read_progress
+from lic_lightning.run import FAILED
 
 log = logging.getLogger("lic")
 
-FAILED = "failed.txt"
 
+def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> float | None:
+    """Runs `task` in the job's folder, where no other process may be.
 
-def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> None:
-    """Runs `task` in the job's folder.
+    Returns:
+        The lowest validation loss: what a sweeper minimizes. None where nothing was trained, or the job failed.
 
     A failure is logged in one line, its traceback kept in `failed.txt` until a later try of the same cell succeeds. It
-    ends a single run with exit code 1; in a multirun the other cells go on, and the sweep's end names it.
+    ends a single run with exit code 1; in a multirun the other cells go on, and the sweep's end names it. A cell that
+    another process is in is left to it: in a multirun that is no failure.
     """
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
@@ -35,18 +42,31 @@ def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> None
         sys.argv[1:] = list(hydra.overrides.task)
     try:
         _refuse_new_keys(hydra.overrides.task)
-        task(cfg, folder)
+        with nullcontext() if _joins() else alone_in(folder):
+            task(cfg, folder)
+            (folder / FAILED).unlink(missing_ok=True)
+    except RunningElsewhereError as elsewhere:
+        log.warning("%s", elsewhere)
+        if hydra.mode == RunMode.RUN:
+            raise SystemExit(1) from None
+        return None
     except Exception as error:
         if "HYDRA_FULL_ERROR" in os.environ:
             raise
-        cause = _cause(error)
-        log.error("%s: %s (traceback in %s)", type(cause).__name__, cause, folder / FAILED)
+        own = cause(error)
+        log.error("%s: %s (traceback in %s)", type(own).__name__, own, folder / FAILED)
         with suppress(OSError):  # a full disk has been told in the line above
-            (folder / FAILED).write_text("".join(traceback.format_exception(cause)))
+            write_atomically(folder / FAILED, "".join(traceback.format_exception(own)).encode())
         if hydra.mode == RunMode.RUN:
             raise SystemExit(1) from None
-    else:
-        (folder / FAILED).unlink(missing_ok=True)
+        return None
+    progress = read_progress(folder)
+    return progress.val_loss if progress else None
+
+
+def _joins() -> bool:
+    """True in the processes that DDP adds to a run's first one, which holds the folder for them."""
+    return getattr(rank_zero_only, "rank", 0) > 0
 
 
 def _refuse_new_keys(overrides: Sequence[str]) -> None:
@@ -57,8 +77,8 @@ def _refuse_new_keys(overrides: Sequence[str]) -> None:
             raise ValueError(f"{override}: there is no setting {key.lstrip('+')!r}; `--cfg job` prints those there are")
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause(error: BaseException) -> BaseException:
     """The error itself, out of Hydra's wrapping."""
-    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+    while isinstance(error, InstantiationException | ConfigCompositionException) and error.__cause__ is not None:
         error = error.__cause__
     return error

@@ -9,6 +9,7 @@ from typing import Any
 RESULTS = "results.parquet"
 WEIGHTS = "codec.safetensors"
 LAST = Path("checkpoints") / "last.ckpt"
+FAILED = "failed.txt"
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from torch import nn
 
 from lic_lightning import provenance
 from lic_lightning.callbacks.rd_point import RDPoint
+from lic_lightning.checkpoint import AtomicCheckpointIO, checkpoint_to_resume
 from lic_lightning.codecs.registry import spec
 from lic_lightning.configs import CONF, run_of
 from lic_lightning.evaluation.metrics import build_metrics
 from lic_lightning.job import run_job
 from lic_lightning.modules.codec_module import CodecModule
-from lic_lightning.run import LAST, Run
+from lic_lightning.run import Run
 
 log = logging.getLogger("lic.train")
 
@@ -63,6 +64,7 @@ def train(cfg: DictConfig, folder: Path) -> Run:
         callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values() if callback), rd_point],
         logger=[instantiate(logger) for logger in cfg.logger.values() if logger],
     )
+    trainer.strategy.checkpoint_io = AtomicCheckpointIO()
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint_to_resume(cfg.resume, folder), weights_only=True)
@@ -74,22 +76,6 @@ def reference(cfg: DictConfig, start: nn.Module) -> nn.Module | None:
     if cfg.reference.codec is None:
         return None
     return start if cfg.reference.codec == cfg.codec else instantiate(cfg.reference.codec)
-
-
-def checkpoint_to_resume(resume: str | None, folder: Path) -> Path | None:
-    """The checkpoint that a run goes on from.
-
-    Raises:
-        FileNotFoundError: `resume` names a file that does not exist.
-    """
-    if resume is None:
-        return None
-    if resume == "auto":
-        last = folder / LAST
-        return last if last.is_file() else None
-    if not Path(resume).is_file():
-        raise FileNotFoundError(f"resume={resume}: no such checkpoint. `auto` goes on where this cell stopped")
-    return Path(resume)
 
 
 def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
@@ -105,13 +91,14 @@ def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
         optimizer=instantiate(cfg.optimizer),
         scheduler=instantiate(cfg.scheduler.factory),
         interval=cfg.scheduler.interval,
+        conditions=spec(cfg.codec.name).conditions,
     )
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")
-def main(cfg: DictConfig) -> None:
-    """Hydra's entry point."""
-    run_job(train, cfg)
+def main(cfg: DictConfig) -> float | None:
+    """Hydra's entry point; returns what a sweeper minimizes, the lowest validation loss."""
+    return run_job(train, cfg)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ print(*sorted({"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"} 
 """
 
 
-@pytest.mark.parametrize("package", ["codecs", "objectives", "evaluation", "reports"])
+@pytest.mark.parametrize("package", ["codecs", "objectives", "evaluation", "reports", "bitstream", "tasks", "selection"])
 def test_a_lower_layer_imports_no_upper_one(package: str) -> None:
     command = [sys.executable, "-c", IMPORT_ALL, f"lic_lightning.{package}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,24 +1,34 @@
-"""What a person reads while training: a progress bar, and one line per validation."""
+"""What a person reads while training: one line per validation, and how far the run is, for `lic status`."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
+from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
+
+from lic_lightning.progress import Progress
 
 log = logging.getLogger("lic.train")
 
 
 class ValidationLine(pl.Callback):
-    """Logs one line per validation: epoch, step, loss, rate, distortion, learning rate, steps per second."""
+    """Logs one line per validation: epoch, step, loss, rate, distortion, learning rate, steps per second.
 
-    def __init__(self) -> None:
-        self._last = (time.perf_counter(), 0)
+    Args:
+        folder: where the progress is kept (`progress.Progress`).
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.val_loss = math.inf
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Starts the clock."""
-        self._last = (time.perf_counter(), trainer.global_step)
+        self._start = self._last = (time.perf_counter(), trainer.global_step)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Writes the line."""
@@ -37,3 +47,23 @@ class ValidationLine(pl.Callback):
             trainer.optimizers[0].param_groups[0]["lr"],
             (trainer.global_step - step) / max(now - before, 1e-9),
         )
+        self.val_loss = min(self.val_loss, values["val/loss"])
+        self._progress(trainer, now).write(self.folder)
+
+    def _progress(self, trainer: pl.Trainer, now: float) -> Progress:
+        start, first = self._start
+        of = trainer.estimated_stepping_batches
+        return Progress(
+            step=trainer.global_step,
+            of=int(of) if math.isfinite(of) else None,
+            seconds_per_step=(now - start) / max(trainer.global_step - first, 1),
+            val_loss=self.val_loss,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The lowest validation loss so far, for the checkpoint."""
+        return {"val_loss": self.val_loss}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The lowest validation loss before the run was interrupted."""
+        self.val_loss = state["val_loss"]

@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from lic_lightning.status import CellState
 
 log = logging.getLogger("lic.sweep")
 
 
 class SweepEnd(Callback):
-    """Writes `report/` into the sweep's folder; ends with exit code 1 if a cell failed."""
+    """Writes `report/` into the sweep's folder; ends with exit code 1 if a cell, or the report, failed."""
 
     def on_multirun_end(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, after the last job, whatever the launcher."""
-        from rich.console import Console
-        from rich.markdown import Markdown
-
-        from lic_lightning.job import FAILED
-        from lic_lightning.reports.sweep import write_report
+        from lic_lightning.status import states
 
         folder = Path(config.hydra.sweep.dir)
-        markdown, *others = write_report(folder)
-        lines = markdown.read_text().splitlines()
-        Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
-        log.info("wrote %s and %d files beside it", markdown, len(others))
-        failed = {path.parent.name: path for path in folder.glob(f"*/{FAILED}")}
-        for cell, path in failed.items():
-            log.error("cell %s failed: %s", cell, path.read_text().strip().splitlines()[-1])
+        cells = states(folder)
+        failed = [state for state in cells if state.state == "failed"]
+        try:
+            _report(folder, cells)
+        except Exception:  # Hydra would make a warning of it, and the sweep look well
+            log.exception("the report failed; `lic report %s` makes it anew", folder)
+            raise SystemExit(1) from None
+        finally:
+            for state in cells:
+                if state.state == "running":
+                    log.warning("cell %s is running elsewhere: `lic status %s`", state.cell.name, folder)
+            for state in failed:
+                log.error("cell %s failed: %s", state.cell.name, state.error)
         if failed:
             raise SystemExit(1)
+
+
+def _report(folder: Path, cells: Sequence[CellState]) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from lic_lightning.reports.sweep import write_report
+
+    markdown, *others = write_report(folder, [state.cell.name for state in cells])
+    lines = markdown.read_text().splitlines()
+    Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
+    log.info("wrote %s and %d files beside it", markdown, len(others))
