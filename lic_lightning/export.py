@@ -13,11 +13,13 @@ from torch import nn
 from lic_lightning.codecs.entropy import CDF_BUFFERS
 from lic_lightning.codecs.roles import named_tensors
 from lic_lightning.codecs.weights import WeightsError, load_codec, save_state
+from lic_lightning.delta import Delta, delta_of_run, write_delta
 from lic_lightning.run import WEIGHTS
 
 EXAMPLES = """examples:
   lic export outputs/main/0123456789ab out.pth.tar
   lic export last.ckpt out.safetensors --codec mbt2018-mean
+  lic export outputs/main/0123456789ab food.delta.safetensors --delta
   python -m compressai.utils.eval_model checkpoint IMAGES -a mbt2018-mean -p out.pth.tar
 """
 
@@ -36,12 +38,31 @@ def export(run: Path, out: Path, codec: str | None = None, force: bool = False) 
         ValueError: a file of weights without the name of its codec.
         WeightsError: no weights there, or not of that codec.
     """
-    if out.exists() and not force:
-        raise FileExistsError(f"{out} exists; --force replaces it")
+    _keep_existing(out, force)
     name, weights = _source(run, codec)
     network = load_codec(name, weights=str(weights), lmbda=1.0)  # with a path, λ picks nothing
     save_state(network, out)
     return network
+
+
+def export_delta(run: Path, out: Path, base: str | None = None, force: bool = False) -> Delta:
+    """Writes the tensors that a run changed in the codec it started from; returns them.
+
+    Args:
+        run: folder of a finished run.
+        out: a name that ends in `.delta.safetensors`.
+        base: where the start's weights are now, if not where the run found them.
+        force: replace `out` if it exists.
+
+    Raises:
+        FileExistsError: `out` exists.
+        DeltaError: the run moved its decoder, or `out` has another ending.
+        WeightsError: no finished run there, or its start can't be loaded.
+    """
+    _keep_existing(out, force)
+    made = delta_of_run(run, base)
+    write_delta(out, made)
+    return made
 
 
 def rebuilds_cdfs(codec: nn.Module) -> bool:
@@ -50,6 +71,11 @@ def rebuilds_cdfs(codec: nn.Module) -> bool:
     updated.update(force=True)
     cdfs = {name: tensor for name, tensor in named_tensors(updated) if name.rpartition(".")[2] in CDF_BUFFERS}
     return all(tensor.equal(cdfs[name]) for name, tensor in named_tensors(codec) if name in cdfs)
+
+
+def _keep_existing(out: Path, force: bool) -> None:
+    if out.exists() and not force:
+        raise FileExistsError(f"{out} exists; --force replaces it")
 
 
 def _source(run: Path, codec: str | None) -> tuple[str, Path]:
@@ -73,7 +99,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("out", type=Path, metavar="OUT", help="out.pth.tar, or out.safetensors")
     parser.add_argument("--codec", metavar="NAME", help="which codec a file holds (a run's folder knows)")
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+    parser.add_argument(
+        "--delta", action="store_true", help="only what the run changed: an encoder for `lic encode --encoders`"
+    )
+    parser.add_argument("--base", metavar="W", help="with --delta: weights the run started from, if they have moved")
     args = parser.parse_args(argv)
+    if args.base and not args.delta:
+        parser.error("--base goes with --delta")
+    if args.delta:
+        made = export_delta(args.run, args.out, args.base, args.force)
+        size = sum(tensor.numel() for tensor in made.tensors.values())
+        print(f"{args.out}: {len(made.tensors)} tensors, {size:,} values, {args.out.stat().st_size:,} bytes")
+        return 0
     codec = export(args.run, args.out, args.codec, args.force)
     print(f"{args.out}: {type(codec).__name__}, {sum(p.numel() for p in codec.parameters()):,} parameters")
     if not rebuilds_cdfs(codec):

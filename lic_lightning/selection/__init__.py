@@ -1,0 +1,1 @@
+"""Which encoder for which photograph: K encoders, one decoder. Knows no Lightning, no Hydra."""

@@ -1,0 +1,177 @@
+"""The selector's tables: what each way of choosing saves, how the classifier answers, what deployment costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from lic_lightning.evaluation.bd_rate import BDRate
+from lic_lightning.reports.tables import bd_table, percent
+from lic_lightning.selection.choices import WAYS
+from lic_lightning.selection.encoders import REFERENCE
+from lic_lightning.selection.training import Answers
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What one encoder adds to the one decoder.
+
+    Attributes:
+        encoder: its category.
+        delta_bytes: of its delta, mean over λ.
+        lmbdas: how many λ it comes for.
+        kmac_per_pixel: to encode.
+    """
+
+    encoder: str
+    delta_bytes: float
+    lmbdas: int
+    kmac_per_pixel: float
+
+
+def summary(chosen: pl.DataFrame) -> pl.DataFrame:
+    """Means per test set (and over all photographs), λ and way; `saved` is the change of R + λD in percent."""
+    both = pl.concat([chosen, chosen.with_columns(test_set=pl.lit(ALL))])
+    means = both.group_by("test_set", "lmbda", "way").agg(
+        pl.len().alias("images"), *(pl.col(name).mean() for name in ("bpp", "psnr", "cost", "seconds"))
+    )
+    reference = means.filter(way=REFERENCE).select("test_set", "lmbda", base="cost")
+    table = means.join(reference, on=["test_set", "lmbda"]).with_columns(
+        saved=100 * (pl.col("cost") / pl.col("base") - 1)
+    )
+    position = pl.col("way").replace_strict({way: index for index, way in enumerate(WAYS)})
+    return table.drop("base").sort(pl.col("test_set") != ALL, "test_set", "lmbda", position)
+
+
+def as_markdown(
+    chosen: pl.DataFrame,
+    answers: Answers | None,
+    classifier_size: tuple[int, int],
+    deployed: Sequence[Deployed],
+    bootstrap: int = 1000,
+) -> str:
+    """The page.
+
+    Args:
+        chosen: as `choices.choose` gives it.
+        answers: of the classifier on the test splits, or None.
+        classifier_size: its parameters and the bytes of its file.
+        deployed: one entry per encoder.
+        bootstrap: resamples per interval.
+    """
+    table = summary(chosen)
+    parts = [_ways(chosen, table, bootstrap), _picks(chosen)]
+    if answers is not None:
+        parts.append(confusion(answers, classifier_size))
+    return "\n\n".join([*parts, _deployment(table, deployed)]) + "\n"
+
+
+def confusion(answers: Answers, classifier_size: tuple[int, int]) -> str:
+    """The classifier's confusion matrix."""
+    parameters, size = classifier_size
+    rows = [
+        [f"**{name}**", *map(str, counts)]
+        for name, counts in zip(answers.choices, answers.confusion.tolist(), strict=True)
+    ]
+    return "\n\n".join(
+        [
+            "## The classifier on the test splits",
+            _table(["is \\ answered", *answers.choices], rows),
+            f"Accuracy {100 * answers.accuracy:.1f} % of {int(answers.confusion.sum())} photographs; {parameters:,} "
+            f"parameters, {size / 1e6:.2f} MB, {1000 * answers.seconds:.1f} ms a photograph. Right for a photograph "
+            "of no category is the reference.",
+        ]
+    )
+
+
+def _ways(chosen: pl.DataFrame, table: pl.DataFrame, bootstrap: int) -> str:
+    bd_rates = _bd_rates(chosen, bootstrap)
+    means = table.group_by("test_set", "way", maintain_order=True).agg(
+        pl.col("saved", "seconds").mean(), pl.col("images").first()
+    )
+    rows = [
+        [
+            row["test_set"],
+            str(row["images"]),
+            row["way"],
+            bd_rates.get((row["test_set"], row["way"]), "" if row["way"] == REFERENCE else "–"),
+            "" if row["way"] == REFERENCE else f"{percent(row['saved'])} %",
+            f"{row['seconds']:.2f}",
+        ]
+        for row in means.iter_rows(named=True)
+    ]
+    head = ["test set", "photographs", "encoder chosen by", "BD-rate PSNR", "R + λD", "s to encode"]
+    lmbdas = ", ".join(f"{lmbda:g}" for lmbda in sorted(table["lmbda"].unique()))
+    return "\n\n".join(
+        [
+            "## What each way of choosing saves",
+            _table(head, rows),
+            f"Against the reference, negative is better. R + λD and seconds are means over λ {lmbdas}; BD-rate (pchip) "
+            "needs four of them [95 % paired bootstrap over photographs]. Seconds to encode include choosing: the best "
+            "of K codes and decodes with every encoder. Real bytes, decoded by the one reference decoder.",
+        ]
+    )
+
+
+def _bd_rates(chosen: pl.DataFrame, bootstrap: int) -> Mapping[tuple[str, str], str]:
+    own = chosen.with_columns(
+        role=pl.when(way=REFERENCE).then(pl.lit("reference")).otherwise(pl.lit("tuned")),
+        curve="way",
+        curve_name="way",
+        reference=pl.lit(REFERENCE),
+    )
+    pooled = own.with_columns(
+        test_set=pl.lit(ALL), test_set_digest=pl.lit(ALL), image=pl.concat_str("test_set", "image", separator="/")
+    )
+    entries = bd_table(pl.concat([own, pooled]), bootstrap=bootstrap)
+    return {(entry.curve.test_set, entry.curve.id): _bd(entry.answers["psnr"]) for entry in entries}
+
+
+def _bd(answer: object) -> str:
+    if not isinstance(answer, BDRate):
+        return f"none: {answer}"
+    interval = f" [{percent(answer.interval[0])}, {percent(answer.interval[1])}]" if answer.interval else ""
+    return f"{percent(answer.bd_rate)} %{interval}"
+
+
+def _picks(chosen: pl.DataFrame) -> str:
+    best = chosen.filter(way="best of K")
+    encoders = [*sorted(set(best["test_set"])), REFERENCE]
+    rows = []
+    for test_set in encoders[:-1]:
+        own = best.filter(test_set=test_set)
+        rows.append(
+            [f"**{test_set}**", *(f"{100 * len(own.filter(encoder=name)) / len(own):.0f} %" for name in encoders)]
+        )
+    return "\n\n".join(
+        ["## Which encoder is the best of K", _table(["photographs of \\ best", *encoders], rows), "Shares over all λ."]
+    )
+
+
+def _deployment(table: pl.DataFrame, deployed: Sequence[Deployed]) -> str:
+    rows = []
+    for one in deployed:
+        own = table.filter(test_set=one.encoder, way="label")
+        saved, megabytes = own["saved"].mean(), one.delta_bytes / 1e6
+        assert isinstance(saved, float)
+        numbers = [f"{megabytes:.2f}", str(one.lmbdas), f"{one.kmac_per_pixel:.1f}"]
+        rows.append([one.encoder, *numbers, f"{percent(saved)} %", f"{percent(saved / megabytes)} %"])
+    head = ["encoder", "MB per λ", "λ", "kMAC per pixel", "R + λD on its own", "per MB"]
+    return "\n\n".join(
+        [
+            "## What deployment costs: one decoder, an encoder a category",
+            _table(head, rows),
+            "MB are those of the delta: the tensors that changed, stored exactly (`lic export --delta`). kMAC per "
+            "pixel are those of encoding, the same for every encoder and the reference; the best of K spends "
+            "K + 1 times as many, and decodes as often.",
+        ]
+    )
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
