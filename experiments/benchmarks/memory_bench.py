@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,14 @@ from pictures import mosaic, photographs
 from sides import Comparison
 
 LIC = (sys.executable, "-W", "ignore", "-m", "lic_lightning.cli")
+# A process's peak starts at that of the one that started it, which must therefore be small.
+WATCH = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 SIZES = ((1152, 896), (2048, 1536), (4000, 3000))
 
 
@@ -40,9 +47,5 @@ def compare(quick: bool) -> list[Comparison]:
 
 def _peak(*command: str) -> float:
     """Peak resident memory of a process, MiB."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return usage.ru_maxrss / 1024
+    done = subprocess.run((sys.executable, "-c", WATCH, *command), check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout.splitlines()[-1]) / 1024
