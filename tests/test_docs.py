@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 
 from lic_lightning.cli import COMMANDS
 from lic_lightning.configs import CONF
@@ -95,6 +96,14 @@ def test_there_are_commands_to_check() -> None:
     assert len(commands()) > 15
 
 
+def _one(override: Override) -> str:
+    """One setting out of a sweep's: the first value of a list, the lower end of an interval."""
+    key = override.input_line.partition("=")[0]
+    if override.is_interval_sweep():
+        return f"{key}={override.value().start}"
+    return f"{key}={next(override.sweep_string_iterator())}" if override.is_sweep_override() else override.input_line
+
+
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_a_command_exists_with_the_settings_that_it_names(page: str, line: str) -> None:
     _, name, *arguments = shlex.split(line)
@@ -104,10 +113,7 @@ def test_a_command_exists_with_the_settings_that_it_names(page: str, line: str) 
     # Hydra's own settings name launchers and sweepers, which are extras
     settings = [argument for argument in arguments if "=" in argument and not argument.startswith("hydra")]
     overrides = OverridesParser.create().parse_overrides(settings)
-    single = [
-        f"{o.input_line.partition('=')[0]}={next(o.sweep_string_iterator())}" if o.is_sweep_override() else o.input_line
-        for o in overrides
-    ]
+    single = [_one(override) for override in overrides]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         assert compose(name, overrides=single)
 

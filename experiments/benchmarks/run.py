@@ -42,12 +42,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("-o", "--output", type=Path, default=HERE, metavar="FOLDER", help="of results.json, results.md")
     args = parser.parse_args(argv)
     file = args.output / "results.json"
-    results = json.loads(file.read_text()) if file.is_file() else {}
     for name in args.only:
-        results[name] = {**measure(name, args.quick), "provisional": args.provisional}
+        result = {**measure(name, args.quick), "provisional": args.provisional}
+        results = {**(json.loads(file.read_text()) if file.is_file() else {}), name: result}
         write_atomically(file, json.dumps(results, indent=1).encode())
         write_atomically(args.output / "results.md", markdown(results).encode())
-        print(markdown({name: results[name]}), flush=True)
+        print(markdown({name: result}), flush=True)
     return 0
 
 
