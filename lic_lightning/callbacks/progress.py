@@ -16,7 +16,7 @@ log = logging.getLogger("lic.train")
 
 
 class ValidationLine(pl.Callback):
-    """Logs one line per validation: epoch, step, loss, rate, distortion, learning rate, steps per second.
+    """Logs one line per validation: epoch, step, what was validated, learning rate, steps per second.
 
     Args:
         folder: where the progress is kept (`progress.Progress`).
@@ -36,18 +36,17 @@ class ValidationLine(pl.Callback):
             return
         now, (before, step) = time.perf_counter(), self._last
         self._last = (now, trainer.global_step)
-        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        metrics = trainer.callback_metrics.items()
+        values = {name.removeprefix("val/"): float(value) for name, value in metrics if name.startswith("val/")}
         log.info(
-            "epoch %d, step %d: val loss %.4f, %.4f bpp, distortion %.6f, lr %.2g, %.2f steps/s",
+            "epoch %d, step %d: val %s, lr %.2g, %.2f steps/s",
             trainer.current_epoch,
             trainer.global_step,
-            values["val/loss"],
-            values["val/bpp"],
-            values["val/distortion"],
+            ", ".join(f"{name} {value:.5g}" for name, value in values.items()),
             trainer.optimizers[0].param_groups[0]["lr"],
             (trainer.global_step - step) / max(now - before, 1e-9),
         )
-        self.val_loss = min(self.val_loss, values["val/loss"])
+        self.val_loss = min(self.val_loss, values["loss"])
         self._progress(trainer, now).write(self.folder)
 
     def _progress(self, trainer: pl.Trainer, now: float) -> Progress:

@@ -1,8 +1,7 @@
-"""Recognition while it trains, and at its end: accuracy beside rate and PSNR, one row per test image."""
+"""Recognition at the end of its training: accuracy beside rate and PSNR, one row per test image."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
@@ -36,21 +35,7 @@ from lic_lightning.reports.recognition import recognition_table
 from lic_lightning.run import WEIGHTS, Run
 from lic_lightning.tasks.head_file import HEAD, HeadInfo, save_head
 
-log = logging.getLogger("lic.recognition")
-
 EXAMPLES = 4  # rows of the figure
-
-
-class RecognitionLine(lightning.Callback):
-    """Logs one line per validation: loss and accuracy, and what the codec does where it trains."""
-
-    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Writes the line."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
-            return
-        values = {k.removeprefix("val/"): float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-        told = ", ".join(f"{name} {value:.4f}" for name, value in sorted(values.items()))
-        log.info("epoch %d, step %d: val %s", trainer.current_epoch, trainer.global_step, told)
 
 
 class RecognitionPoint(lightning.Callback):

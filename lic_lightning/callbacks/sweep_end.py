@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
+from hydra.utils import get_method
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
@@ -17,7 +18,16 @@ log = logging.getLogger("lic.sweep")
 
 
 class SweepEnd(Callback):
-    """Writes `report/` into the sweep's folder; ends with exit code 1 if a cell, or the report, failed."""
+    """Writes `report/` into the sweep's folder; ends with exit code 1 if a cell, or the report, failed.
+
+    Args:
+        report: the import path of a function of the sweep's folder and its cells' names, which returns the files that
+            it wrote, a Markdown file first. By name, as Hydra makes this object before every job, and reports are
+            slow to import.
+    """
+
+    def __init__(self, report: str) -> None:
+        self.report = report
 
     def on_multirun_end(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, after the last job, whatever the launcher."""
@@ -27,9 +37,9 @@ class SweepEnd(Callback):
         cells = states(folder)
         failed = [state for state in cells if state.state == "failed"]
         try:
-            _report(folder, cells)
+            self._report(folder, cells)
         except Exception:  # Hydra would make a warning of it, and the sweep look well
-            log.exception("the report failed; `lic report %s` makes it anew", folder)
+            log.exception("the report of %s failed", folder)
             raise SystemExit(1) from None
         finally:
             for state in cells:
@@ -40,14 +50,11 @@ class SweepEnd(Callback):
         if failed:
             raise SystemExit(1)
 
+    def _report(self, folder: Path, cells: Sequence[CellState]) -> None:
+        from rich.console import Console
+        from rich.markdown import Markdown
 
-def _report(folder: Path, cells: Sequence[CellState]) -> None:
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    from lic_lightning.reports.sweep import write_report
-
-    markdown, *others = write_report(folder, [state.cell.name for state in cells])
-    lines = markdown.read_text().splitlines()
-    Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
-    log.info("wrote %s and %d files beside it", markdown, len(others))
+        markdown, *others = get_method(self.report)(folder, [state.cell.name for state in cells])
+        lines = markdown.read_text().splitlines()
+        Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
+        log.info("wrote %s and %d files beside it", markdown, len(others))

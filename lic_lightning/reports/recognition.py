@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from itertools import cycle
+from pathlib import Path
 
 import polars as pl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,7 +14,10 @@ from matplotlib.figure import Figure
 
 from lic_lightning.evaluation.bd_rate import BDRateRefused, bd_rate
 from lic_lightning.evaluation.curve import Curve, curves, same_images
+from lic_lightning.evaluation.results import read_rows, result_files
+from lic_lightning.files import write_atomically
 from lic_lightning.reports.plots import TUNED_COLOURS, file_part
+from lic_lightning.reports.runs import REPORT, without_results
 from lic_lightning.reports.tables import percent
 
 HEADER = ("curve", "test set", "λ", "images", "bpp", "PSNR", "top-1", "top-5", "ms to label", "kMAC/pixel")
@@ -114,8 +118,23 @@ def _plot(shown: Sequence[Curve], title: str) -> bytes:
     return content.getvalue()
 
 
-def as_report(rows: pl.DataFrame) -> dict[str, bytes]:
-    """The files of a report on recognition, `recognition.md` first."""
-    plots = accuracy_plots(rows)
-    parts = [recognition_table(rows), accuracy_bd_rates(rows), *(f"![{name}]({name})" for name in plots)]
-    return {"recognition.md": ("\n\n".join(part.strip() for part in parts if part) + "\n").encode(), **plots}
+def write_report(folder: Path, cells: Sequence[str]) -> list[Path]:
+    """Writes `report/` in the folder of a sweep of `lic recognize`: recognition.md and rate-accuracy plots.
+
+    Args:
+        folder: a sweep, with one folder per cell, each with its results once it is finished.
+        cells: the cells that should be there.
+
+    Returns:
+        The files written, the Markdown first.
+    """
+    parts, plots = ["No cell has results yet."], {}
+    if result_files(folder):
+        rows = read_rows(folder)
+        plots = accuracy_plots(rows)
+        parts = [recognition_table(rows), accuracy_bd_rates(rows), *(f"![{name}]({name})" for name in plots)]
+    parts.append(without_results(folder, cells))
+    files = {"recognition.md": ("\n\n".join(part.strip() for part in parts if part) + "\n").encode(), **plots}
+    for name, content in files.items():
+        write_atomically(folder / REPORT / name, content)
+    return [folder / REPORT / name for name in files]

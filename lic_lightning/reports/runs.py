@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,8 @@ from typing import Any
 import yaml
 
 from lic_lightning.cells import Cell, read_cells
-from lic_lightning.evaluation.results import RESULTS
+from lic_lightning.run import FAILED, RESULTS
 
-FAILED = "failed.txt"
 REPORT = "report"
 
 
@@ -57,6 +56,27 @@ def run_folders(folder: Path) -> list[RunFolder]:
         raise ValueError(f"{folder} is no sweep, but holds some: name one of them, as in {deeper[0].parent.parent}")
     names = {path.name for path in folder.iterdir() if path.is_dir() and path.name != REPORT and path.name[0] != "."}
     return [_run_folder(folder / name, cells.get(name, Cell(name, ()))) for name in sorted({*names, *cells})]
+
+
+def without_results(folder: Path, cells: Iterable[str] | None = None) -> str:
+    """Markdown: a list of the cells of a sweep that have no results, each with what made it; empty where all have.
+
+    Args:
+        folder: of the sweep.
+        cells: that should be there; None takes every folder that isn't hidden.
+    """
+    if cells is None:
+        cells = [f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")]
+    lines = [
+        f"- {cell}{_overrides(folder / cell)}" for cell in sorted(cells) if not (folder / cell / RESULTS).is_file()
+    ]
+    return "\n".join(["Without results:\n", *lines]) if lines else ""
+
+
+def _overrides(cell: Path) -> str:
+    """What Hydra set for a cell, in brackets after a space; empty where it never started."""
+    lines = _text(cell / ".hydra" / "overrides.yaml").splitlines()
+    return f" ({', '.join(line.removeprefix('- ') for line in lines)})" if lines else ""
 
 
 def _run_folder(folder: Path, cell: Cell) -> RunFolder:

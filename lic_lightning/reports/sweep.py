@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lic_lightning.evaluation.bd_rate import Method
 from lic_lightning.evaluation.curve import as_compressai_json, curves
-from lic_lightning.evaluation.results import RESULTS, read_rows, result_files
+from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.html import PAGE, render
 from lic_lightning.reports.plots import file_part, rd_plots
-from lic_lightning.reports.runs import REPORT, run_folders
+from lic_lightning.reports.runs import REPORT, run_folders, without_results
 from lic_lightning.reports.tables import as_csv, as_markdown, bd_table, points_csv
 
 
@@ -37,7 +37,6 @@ def write_report(
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"no sweep folder {folder}")
-    missing = unfinished(folder, cells)
     files: dict[str, bytes] = {}
     markdown = [f"# {folder.resolve().name}", "No cell has results yet."]
     if result_files(folder):
@@ -50,24 +49,8 @@ def write_report(
         for curve in curves(rows):
             files[f"curves/{file_part(f'{curve.name}_{curve.test_set}')}.json"] = as_compressai_json(curve)
         files[PAGE] = render(folder, run_folders(folder), rows, entries).encode()
-    if missing:
-        markdown.append("Without results:\n\n" + "\n".join(f"- {cell}{overrides(folder / cell)}" for cell in missing))
-    files = {"bd_rate.md": ("\n\n".join(markdown) + "\n").encode(), **files}
+    markdown.append(without_results(folder, cells))
+    files = {"bd_rate.md": ("\n\n".join(part for part in markdown if part) + "\n").encode(), **files}
     for name, content in files.items():
         write_atomically(folder / REPORT / name, content)
     return [folder / REPORT / name for name in files]
-
-
-def unfinished(folder: Path, cells: Iterable[str] | None = None) -> list[str]:
-    """Names of the cells of a sweep that have no results."""
-    if cells is None:
-        cells = [f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")]
-    return sorted(cell for cell in cells if not (folder / cell / RESULTS).is_file())
-
-
-def overrides(cell: Path) -> str:
-    """What Hydra set for a cell, in brackets after a space; empty where it never started."""
-    recorded = cell / ".hydra" / "overrides.yaml"
-    if not recorded.is_file():
-        return ""
-    return f" ({', '.join(line.removeprefix('- ') for line in recorded.read_text().splitlines())})"

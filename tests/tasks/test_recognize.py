@@ -1,5 +1,7 @@
 """`lic recognize`: heads on latents, the baselines on pixels, and codecs that train with their heads."""
 
+import json
+
 import polars as pl
 import pytest
 import torch
@@ -101,3 +103,17 @@ def test_a_file_of_another_decoder_is_not_labelled(lic_recognize, labelled_photo
     assert "written for mbt2018-mean with decoder" in capsys.readouterr().err
     assert lic(["classify", coded, "--head", str(run), "--weights", other]) == 2
     assert "the head reads latents of decoder" in capsys.readouterr().err
+
+
+def test_a_sweep_leaves_its_grid_and_names_what_failed(lic_recognize, tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("HYDRA_FULL_ERROR")
+    with pytest.raises(SystemExit):
+        lic_recognize("-m", "task=originals,frozen", "codec.weights=missing.safetensors")  # originals need no codec
+    folder = tmp_path / "recognize"
+    assert "Without results" in (folder / "report" / "recognition.md").read_text()
+    capsys.readouterr()
+    assert lic(["status", str(folder), "--json"]) == 0
+    originals, frozen = json.loads(capsys.readouterr().out)["cells"]
+    assert (originals["state"], originals["step"], originals["of"]) == ("done", 2, 2)
+    assert frozen["state"] == "failed"
+    assert "missing.safetensors" in frozen["error"]

@@ -74,6 +74,10 @@ def test_loggers_write_the_validation_loss(lic_train: Lic, kind: str) -> None:
     assert any(path.stat().st_size for path in output.glob(f"main/*/{kind}/**/*") if path.is_file())
 
 
+def test_a_run_needs_no_logger(lic_train: Lic) -> None:
+    assert rows_of(lic_train("logger=none")) > 0
+
+
 def test_ddp_on_two_cpu_processes_is_one_run(tiny: tuple[str, ...], photographs: Path, tmp_path: Path) -> None:
     overrides = [override for override in tiny if override != "trainer=cpu"] + ["trainer=ddp_cpu"]
     environment = {
