@@ -93,8 +93,9 @@ def _record(codec: Any) -> list[Any]:
     walk = codec.charm._walk
 
     def recorded(*args: Any) -> Any:
-        found.append(walk(*args))
-        return found[-1]
+        latents = walk(*args)
+        found.append(latents[0])
+        return latents
 
     codec.charm._walk = recorded
     return found

@@ -219,5 +219,5 @@ def _recorded_scales(codec: nn.Module) -> Iterator[list[Tensor]]:
 def _without_scales(codec: nn.Module) -> str:
     return (
         f"{type(codec).__name__} has no scales σ̂ that a task could read; choose a codec with a hyperprior "
-        "(bmshj2018-hyperprior, mbt2018-mean, mbt2018, cheng2020-anchor, cheng2020-attn, elic2022-official)"
+        "(bmshj2018-hyperprior, mbt2018-mean, mbt2018, cheng2020-anchor, cheng2020-attn, elic2022-official, segpic)"
     )

@@ -15,6 +15,7 @@ from compressai.models import CompressionModel
 from compressai.ops import quantize_ste
 from torch import Tensor, nn
 
+from lic_lightning.codecs.latents import Latents, decode_latents, model_latents, synthesize
 from lic_lightning.codecs.layers.charm import ChARM
 from lic_lightning.codecs.layers.rat import RAT
 from lic_lightning.codecs.layers.regions import GRID, MaskError, Regions, check_mask, grid_regions, mask_regions
@@ -104,6 +105,16 @@ class SegPIC(CompressionModel):
         Raises:
             MaskError: the mask is no region map of the images.
         """
+        found = self.latents(x, mask)
+        return {"x_hat": self.synthesis(found), "likelihoods": found["likelihoods"]}
+
+    def latents(self, x: Tensor, mask: Tensor | None = None) -> Latents:
+        """All that `forward` finds before the synthesis, of the same arguments.
+
+        Returns:
+            "y_hat" and "scales" (B,M,H/16,W/16), "likelihoods" as in `forward`, and what the synthesis takes beside ŷ:
+            "prototypes" p̂1 and their "regions".
+        """
         regions1, regions2 = _regions(x, mask)
         y1 = self.g_a1(x)
         p1_hat, p1_likelihoods = _estimate(self.bottleneck_p1, self.g_ab(regions1.mean(y1)))
@@ -113,14 +124,14 @@ class SegPIC(CompressionModel):
         p2_hat, p2_likelihoods = _estimate(self.bottleneck_p2, self.g_ab2(regions2.mean(y)))
         p2 = self.g_sb2(p2_hat)
         z_hat, z_likelihoods = _estimate(self.entropy_bottleneck, self.h_a(self.rat_hyp(y, p2, regions2)))
-        y_hat, y_likelihoods = self.charm(y, *self._hyper(z_hat, p2, regions2))
+        y_hat, scales, y_likelihoods = self.charm(y, *self._hyper(z_hat, p2, regions2))
         likelihoods = {
             "y": y_likelihoods,
             "z": z_likelihoods,
             "p1": regions1.coded(p1_likelihoods),
             "p2": regions2.coded(p2_likelihoods),
         }
-        return {"x_hat": self._synthesis(y_hat, p1, regions1), "likelihoods": likelihoods}
+        return {"y_hat": y_hat, "scales": scales, "likelihoods": likelihoods, "prototypes": p1, "regions": regions1}
 
     @torch.no_grad()
     def compress(self, x: Tensor, mask: Tensor | None = None) -> dict[str, Any]:
@@ -152,21 +163,27 @@ class SegPIC(CompressionModel):
     @torch.no_grad()
     def decompress(self, strings: list[list[bytes]], shape: tuple[int, int]) -> dict[str, Tensor]:
         """Images "x_hat" (B,3,H,W) in [0, 1] from what `compress` returns."""
+        return {"x_hat": self.synthesis(self.decompress_latents(strings, shape)).clamp_(0, 1)}
+
+    @torch.no_grad()
+    def decompress_latents(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Latents:
+        """What `latents` returns but the likelihoods, from what `compress` returns."""
         y_strings, z_strings, p1_strings, p2_strings = strings
         height, width = (side * STRIDE for side in shape)
         regions1, regions2 = _grids(len(y_strings), height, width, self.entropy_bottleneck.quantiles.device)
         p1 = self.g_sb(self.bottleneck_p1.decompress(p1_strings, (GRID**2, 1)))
         p2 = self.g_sb2(self.bottleneck_p2.decompress(p2_strings, (GRID**2, 1)))
         z_hat = self.entropy_bottleneck.decompress(z_strings, shape)
-        y_hat = self.charm.decompress(y_strings, *self._hyper(z_hat, p2, regions2))
-        return {"x_hat": self._synthesis(y_hat, p1, regions1).clamp_(0, 1)}
+        y_hat, scales = self.charm.decompress(y_strings, *self._hyper(z_hat, p2, regions2))
+        return {"y_hat": y_hat, "scales": scales, "prototypes": p1, "regions": regions1}
+
+    def synthesis(self, found: Latents) -> Tensor:
+        """Images (B,3,H,W), not clamped, of what `latents` or `decompress_latents` returns."""
+        return self.g_s1(self.rat_dec(self.g_s0(found["y_hat"]), found["prototypes"], found["regions"]))
 
     def _hyper(self, z_hat: Tensor, p2: Tensor, regions: Regions) -> tuple[Tensor, Tensor]:
         """Latent means and scales, (B,M,H/16,W/16) each: the one computation that encoder and decoder must share."""
         return self.rat_mean(self.h_mean_s(z_hat), p2, regions), self.rat_scale(self.h_scale_s(z_hat), p2, regions)
-
-    def _synthesis(self, y_hat: Tensor, p1: Tensor, regions: Regions) -> Tensor:
-        return self.g_s1(self.rat_dec(self.g_s0(y_hat), p1, regions))
 
 
 def _hyper_decoder(between: list[int]) -> nn.Sequential:
@@ -205,6 +222,10 @@ def _grids(batch: int, height: int, width: int, device: torch.device) -> tuple[R
     quarter, sixteenth = (grid_regions(batch, height // scale, width // scale, device) for scale in (4, 16))
     return quarter, sixteenth
 
+
+model_latents.register(SegPIC)(SegPIC.latents)
+decode_latents.register(SegPIC)(SegPIC.decompress_latents)
+synthesize.register(SegPIC)(SegPIC.synthesis)
 
 ROLES: RoleTable = {
     **dict.fromkeys(("g_a1", "rat_enc", "g_a2", "rat_hyp", "h_a", "g_ab", "g_ab2"), "encoder"),

@@ -21,6 +21,7 @@ SIZES = {
     "mbt2018": {"N": 12, "M": 12},
     "cheng2020-anchor": {"N": 8},
     "elic2022-official": {"N": 8, "M": 136},
+    "segpic": {"N": 16, "M": 32},
     "bmshj2018-factorized": {"N": 8, "M": 12},
 }
 SPLIT = {"train": 0.5, "val": 0.25, "test": 0.25}
@@ -50,7 +51,8 @@ def small_codec() -> Callable[..., nn.Module]:
     def make(name: str, seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
         codec = build(name, 1, **SIZES[name])
-        last = [module for module in codec.g_a.modules() if isinstance(module, nn.Conv2d)][-1]
+        g_a = codec.g_a2[1].sal.affine if name == "segpic" else codec.g_a
+        last = [module for module in g_a.modules() if isinstance(module, nn.Conv2d)][-1]
         with torch.no_grad():
             last.weight.mul_(40)
         entropy.apply_masks(codec)

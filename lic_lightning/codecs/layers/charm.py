@@ -38,8 +38,8 @@ class ChARM(nn.Module):
         self.residual = nn.ModuleList(_slice_net(support + width, width) for support in supports)
         self.gaussian_conditional = GaussianConditional(None)
 
-    def forward(self, y: Tensor, means: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
-        """(ŷ, likelihoods), each (B,M,H,W); ŷ is rounded, with the gradient of the identity."""
+    def forward(self, y: Tensor, means: Tensor, scales: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(ŷ, σ̂, likelihoods), each (B,M,H,W); ŷ is rounded, with the gradient of the identity."""
         slices = y.split(self.width, 1)
         likelihoods: list[Tensor] = []
 
@@ -47,7 +47,7 @@ class ChARM(nn.Module):
             likelihoods.append(self.gaussian_conditional(slices[i], scale, mean)[1])
             return quantize_ste(slices[i] - mean) + mean
 
-        return self._walk(means, scales, estimate), torch.cat(likelihoods, 1)
+        return *self._walk(means, scales, estimate), torch.cat(likelihoods, 1)
 
     def compress(self, y: Tensor, means: Tensor, scales: Tensor) -> list[bytes]:
         """One string per image; all slices are coded at once at the end, as rANS writes backwards."""
@@ -62,8 +62,8 @@ class ChARM(nn.Module):
         all_means, indexes = (torch.cat(parts, 1) for parts in zip(*coded, strict=True))
         return self.gaussian_conditional.compress(y, indexes, all_means)
 
-    def decompress(self, strings: list[bytes], means: Tensor, scales: Tensor) -> Tensor:
-        """ŷ (B,M,H,W) from one string per image."""
+    def decompress(self, strings: list[bytes], means: Tensor, scales: Tensor) -> tuple[Tensor, Tensor]:
+        """(ŷ, σ̂), each (B,M,H,W), from one string per image."""
         gaussian = self.gaussian_conditional
         tables = [t.tolist() for t in (gaussian._quantized_cdf, gaussian._cdf_length.reshape(-1))]
         tables.append(gaussian._offset.reshape(-1).tolist())
@@ -78,15 +78,17 @@ class ChARM(nn.Module):
 
         return self._walk(means, scales, read)
 
-    def _walk(self, means: Tensor, scales: Tensor, quantise: Quantise) -> Tensor:
+    def _walk(self, means: Tensor, scales: Tensor, quantise: Quantise) -> tuple[Tensor, Tensor]:
         decoded: list[Tensor] = []
+        used: list[Tensor] = []
         for i in range(self.slices):
             support = decoded[:SUPPORT]
             mean_support = torch.cat([means, *support], 1)
-            mean = self.mean[i](mean_support)
-            y_hat = quantise(i, mean, self.scale[i](torch.cat([scales, *support], 1)))
+            mean, scale = self.mean[i](mean_support), self.scale[i](torch.cat([scales, *support], 1))
+            y_hat = quantise(i, mean, scale)
             decoded.append(y_hat + 0.5 * torch.tanh(self.residual[i](torch.cat([mean_support, y_hat], 1))))
-        return torch.cat(decoded, 1)
+            used.append(self.gaussian_conditional.lower_bound_scale(scale))
+        return torch.cat(decoded, 1), torch.cat(used, 1)
 
 
 def _slice_net(channels: int, width: int) -> nn.Sequential:
