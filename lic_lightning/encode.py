@@ -21,7 +21,7 @@ examples:
   lic encode photo.jpg --lmbda 0.0035                    photo.lic, beside the photograph
   lic encode photos/ -o coded/ --weights outputs/main/0123456789ab --jobs 4
   lic encode 'photos/*.jpg' --codec mbt2018 --weights zoo -o coded/
-  lic encode photo.jpg --encoder food --encoders outputs/category_gain
+  lic encode photo.jpg --encoder food --encoders outputs/category_dependent_reduced
   lic encode photos/ -o coded/ --encoder best --encoders deltas/ --lmbda 0.0067
   lic encode photos/ -o coded/ --encoder auto --encoders deltas/ --classifier outputs/selector
 

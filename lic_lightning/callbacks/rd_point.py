@@ -49,6 +49,8 @@ class RDPoint(pl.Callback):
         codec = best_codec(trainer, module)
         test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
         save_state(codec, self.run.folder / WEIGHTS)
+        for name, images in test_sets.items():  # before the rows, with which the run counts as finished
+            write_comparison(self.run, codec, self.reference, name, images)
         judge(
             self.run,
             codec,
@@ -59,8 +61,6 @@ class RDPoint(pl.Callback):
             self.settings,
             self.cache,
         )
-        for name, images in test_sets.items():
-            write_comparison(self.run, codec, self.reference, name, images)
         report(self.run, trainer.loggers)
 
 
