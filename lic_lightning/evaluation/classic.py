@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import io
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -117,33 +117,10 @@ def identity(name: str) -> list[Any]:
     return [codec.format, version(codec.package), [codec.options(setting) for setting in codec.settings]]
 
 
-def classic_rows(
-    images: Iterable[tuple[str, NDArray[np.uint8]]],
-    test_set: str,
-    test_set_digest: str,
-    formats: Sequence[str] = ("jpeg", "webp"),
-    settings: Sequence[float] | None = None,
-) -> list[dict[str, Any]]:
-    """One row per image, format and setting, in the schema of `results`, with role "classic".
-
-    Args:
-        images: (name, uint8 array (H,W,3)) pairs.
-        test_set: name of the test set.
-        test_set_digest: its content identity, as in the learned codecs' rows on the same images.
-        formats: keys of CODECS that are here (see `is_here`).
-        settings: in place of the codec's own.
-    """
-    return [
-        {
-            "test_set": test_set,
-            "test_set_digest": test_set_digest,
-            "image": name,
-            **classic_row(pixels, format, setting),
-        }
-        for name, pixels in images
-        for format in formats
-        for setting in settings or CODECS[format].settings
-    ]
+def classic_rows(image: Tensor, format: str) -> list[dict[str, Any]]:
+    """One row per setting of an image, uint8 (3,H,W), in the schema of `results`, with role "classic"."""
+    pixels = image.permute(1, 2, 0).numpy()
+    return [classic_row(pixels, format, setting) for setting in CODECS[format].settings]
 
 
 def classic_row(pixels: NDArray[np.uint8], format: str, setting: float) -> dict[str, Any]:

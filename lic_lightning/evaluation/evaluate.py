@@ -1,15 +1,9 @@
-"""A codec over a test set: one row per image, coded by parallel processes on CPU."""
+"""A codec over a test set: one row per image."""
 
 from __future__ import annotations
 
 import copy
-import ctypes
-import multiprocessing
-import sys
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.context import BaseContext
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,21 +11,10 @@ from torch import Tensor, nn
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.image_row import Domain, Row, image_row
 from lic_lightning.evaluation.metrics import build_metrics
+from lic_lightning.evaluation.parallel import Images, over_images
 
 GAP_ALARM = 0.03
 GAP_BYTES = 32
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
-
-
-class Images(Protocol):
-    """A test set: whole images with names and content digests."""
-
-    names: list[str]
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Any: ...
-    def digest(self, index: int) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -77,10 +60,7 @@ def evaluate(
     """
     copied = None if decoder is None else for_coding(decoder, settings.device)
     coder = _Coder(for_coding(codec, settings.device), copied, stride, settings)
-    if settings.workers == 1 or len(images) < 2:
-        rows = [coder(images[index].image) for index in range(len(images))]
-    else:
-        rows = _in_processes(coder, images, min(settings.workers, len(images)))
+    rows = over_images(coder, images, settings.workers, settings.device)
     return [{"image": name, **row} for name, row in zip(images.names, rows, strict=True)]
 
 
@@ -108,46 +88,3 @@ class _Coder:
 
     def __call__(self, image: Tensor) -> Row:
         return image_row(image, self.codec, self.decoder, self.stride, self.metrics, self.settings.domain)
-
-
-_coder: _Coder
-
-
-def _context(device: str) -> BaseContext:
-    """How processes start: by fork where that is safe, which takes no time, while imports take seconds.
-
-    A fork lacks its parent's threads. PyTorch's DataLoader starts its workers so too: with one thread no operator waits
-    for the others. CUDA can't be forked.
-    """
-    if sys.platform == "linux" and torch.device(device).type == "cpu":
-        return multiprocessing.get_context("fork")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-def _start_worker(coder: _Coder) -> None:
-    global _coder
-    torch.set_num_threads(1)
-    _keep_freed_memory()
-    _coder = coder
-
-
-def _keep_freed_memory() -> None:
-    """Feature maps are freed and allocated by the hundred megabytes; glibc would have the system clear each one anew.
-
-    That takes a quarter of the time. Other systems do as they do.
-    """
-    if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, -1)
-
-
-def _code(images: Images, index: int) -> Row:
-    return _coder(images[index].image)
-
-
-def _in_processes(coder: _Coder, images: Images, workers: int) -> list[Row]:
-    context = _context(coder.settings.device)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(coder,)) as pool:
-        return list(pool.map(_code, [images] * len(images), range(len(images))))

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from torch import nn
 
 from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation import classic
-from lic_lightning.evaluation.evaluate import Images, Settings, evaluate, rate_gap
+from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
+from lic_lightning.evaluation.parallel import Images, over_images
 from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.fingerprint import codec_fingerprint, combine
 from lic_lightning.run import Run
@@ -109,8 +111,10 @@ def classic_codec_rows(test_sets: Mapping[str, Images], settings: Settings, cach
         for name, images in test_sets.items():
 
             def code(name: str = name, images: Images = images, codec: str = codec) -> list[Row]:
-                pixels = ((n, images[i].image.permute(1, 2, 0).numpy()) for i, n in enumerate(images.names))
-                return classic.classic_rows(pixels, name, digest(images), [codec])
+                log.info("coding %d images of %s with %s, once for all runs", len(images), name, codec)
+                found = over_images(partial(classic.classic_rows, format=codec), images, settings.workers)
+                own = {"test_set": name, "test_set_digest": digest(images)}
+                return [{**own, "image": i, **row} for i, rows in zip(images.names, found, strict=True) for row in rows]
 
             key = ["classic", digest(images), *classic.identity(codec)]
             rows += [{**row, "test_set": name} for row in _cached(cache, key, code)]

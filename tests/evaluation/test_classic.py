@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from lic_lightning.evaluation import classic
-from lic_lightning.evaluation.classic import CODECS, ClassicError, classic_row, classic_rows
+from lic_lightning.evaluation.classic import CODECS, ClassicError, classic_row
 from lic_lightning.evaluation.evaluate import Settings
 from lic_lightning.evaluation.point import classic_codec_rows
 from lic_lightning.evaluation.results import read_rows, write_rows
@@ -28,9 +28,22 @@ def photograph(height: int = 176, width: int = 192) -> np.ndarray:
 
 
 def test_rows_fit_the_schema(tmp_path):
-    rows = classic_rows([("a.png", photograph())], "kodak", "d", settings=(10, 50))
+    rows = classic_codec_rows({"kodak": Photographs(1)}, Settings(classic=("jpeg", "webp")), tmp_path / "cache")
     write_rows(tmp_path / "results.parquet", rows)
-    assert read_rows(tmp_path)["codec"].to_list() == ["jpeg", "jpeg", "webp", "webp"]
+    written = read_rows(tmp_path / "results.parquet")
+    assert written["codec"].to_list() == ["jpeg"] * 10 + ["webp"] * 10
+    assert written["lmbda"].to_list() == 2 * list(classic.QUALITIES)
+
+
+def test_parallel_processes_give_the_same_rows(tmp_path):
+    one, two = (
+        classic_codec_rows(
+            {"set": Photographs(3)}, Settings(classic=("jpeg",), workers=workers), tmp_path / str(workers)
+        )
+        for workers in (1, 2)
+    )
+    assert [(row["image"], row["digest"]) for row in one] == [(row["image"], row["digest"]) for row in two]
+    assert len(one) == 30
 
 
 @pytest.fixture(params=CODECS)
@@ -70,16 +83,17 @@ def test_a_classic_codec_that_nobody_knows_is_refused():
         Settings(classic=("jpg",))
 
 
-class OnePhotograph:
-    """A test set of one picture."""
+class Photographs:
+    """A test set of so many pictures."""
 
-    names = ("a.png",)
+    def __init__(self, count):
+        self.names = [f"{index}.png" for index in range(count)]
 
     def __len__(self):
-        return 1
+        return len(self.names)
 
     def __getitem__(self, index):
-        return SimpleNamespace(image=torch.from_numpy(photograph()).permute(2, 0, 1))
+        return SimpleNamespace(image=torch.from_numpy(photograph(width=192 + 16 * index)).permute(2, 0, 1))
 
     def digest(self, index):
         return "d"
@@ -88,13 +102,13 @@ class OnePhotograph:
 def test_a_codec_that_the_machine_lacks_is_left_out_and_named(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(classic, "is_here", lambda name: name != "avif")
     settings = Settings(classic=("jpeg", "avif"))
-    rows = classic_codec_rows({"one": OnePhotograph()}, settings, tmp_path)
+    rows = classic_codec_rows({"one": Photographs(1)}, settings, tmp_path)
     assert {row["codec"] for row in rows} == {"jpeg"}
     assert "no avif on this machine" in caplog.text
 
 
 def test_a_codec_is_coded_once_for_all_runs(tmp_path, monkeypatch):
-    sets = {"one": OnePhotograph()}
+    sets = {"one": Photographs(1)}
     first = classic_codec_rows(sets, Settings(classic=("jpeg",)), tmp_path)
     monkeypatch.setattr(classic, "classic_rows", lambda *_: pytest.fail("coded again"))
     assert classic_codec_rows({"other name": sets["one"]}, Settings(classic=("jpeg",)), tmp_path) == [
@@ -108,7 +122,6 @@ def test_ms_ssim_is_absent_for_small_images():
 
 @pytest.mark.skipif(not KODAK.is_dir(), reason="LIC_DATA has no kodak folder")
 def test_jpeg_on_kodak_is_what_was_measured_before():
-    images = [(path.name, np.asarray(Image.open(path))) for path in sorted(KODAK.glob("*.png"))]
-    rows = classic_rows(images, "kodak", "d", formats=("jpeg",), settings=(20,))
+    rows = [classic_row(np.asarray(Image.open(path)), "jpeg", 20) for path in sorted(KODAK.glob("*.png"))]
     assert np.mean([row["bpp"] for row in rows]) == pytest.approx(0.4491, abs=5e-4)
     assert np.mean([row["psnr"] for row in rows]) == pytest.approx(29.1445, abs=5e-3)
