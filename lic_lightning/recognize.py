@@ -162,6 +162,7 @@ def _module(cfg: DictConfig, head: nn.Module, codec: nn.Module | None, view: Vie
         objective=instantiate(cfg.objective.loss),
         optimizer=optimizer,
         scheduler=scheduler,
+        quantizer=cfg.quantizer,
     )
 
 

@@ -92,6 +92,7 @@ def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
         scheduler=instantiate(cfg.scheduler.factory),
         interval=cfg.scheduler.interval,
         conditions=spec(cfg.codec.name).conditions,
+        quantizer=cfg.quantizer,
     )
 
 

@@ -13,7 +13,7 @@ from lic_lightning.codecs import entropy
 from lic_lightning.codecs.roles import RoleTable
 from lic_lightning.data.batch import Batch
 from lic_lightning.freeze import FreezeError, FreezePolicy, trains_bottleneck
-from lic_lightning.modules.precision import keep_entropy_in_float32
+from lic_lightning.modules.quantization import Quantizer, prepare_entropy
 
 
 class Objective(Protocol):
@@ -39,6 +39,7 @@ class CodecModule(pl.LightningModule):
         interval: "epoch" or "step", when the scheduler steps. A plateau scheduler watches `val/loss`.
         conditions: fields of a batch (region masks) that the codec takes in training. Validation goes without: it
             measures what is deployed, and chooses the weights by that.
+        quantizer: what stands in for rounding in training, see `prepare_entropy`.
 
     Quantiles are solved before each validation where the bottleneck trains, so there is no second optimizer.
     Under a fixed decoder nothing of the entropy models is ever updated.
@@ -54,6 +55,7 @@ class CodecModule(pl.LightningModule):
         scheduler: SchedulerFactory | None = None,
         interval: str = "epoch",
         conditions: Sequence[str] = (),
+        quantizer: Quantizer = "mixed",
     ) -> None:
         super().__init__()
         self.codec = codec
@@ -65,7 +67,7 @@ class CodecModule(pl.LightningModule):
         self.interval = interval
         self.conditions = tuple(conditions)
         freeze.apply(codec, roles)
-        keep_entropy_in_float32(codec)
+        prepare_entropy(codec, quantizer)
         self.train()  # codecs are loaded in eval mode, and Lightning trains in the mode that it finds
 
     @property
@@ -94,7 +96,7 @@ class CodecModule(pl.LightningModule):
         return parts["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Logs the objective with rounding instead of noise as `val/…`."""
+        """Logs the objective with rounding as `val/…`."""
         self._parts(batch, "val")
 
     def on_validation_epoch_start(self) -> None:

@@ -62,8 +62,8 @@ class HeadModule(pl.LightningModule):
 class JointModule(CodecModule):
     """Trains a codec's trainable part and a head together, the loss weighing cross-entropy against R + λD.
 
-    The head sees ŷ and σ̂ of the codec's own forward: noisy in training, so that its gradients reach the encoder,
-    rounded in validation.
+    The head sees ŷ and σ̂ of the codec's own forward: in training as its quantizer makes them, so that gradients reach
+    the encoder, rounded in validation.
 
     Args:
         head: latents to logits.
