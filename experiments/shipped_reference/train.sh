@@ -18,7 +18,8 @@ family() { # M, then LMBDA:STEPS:LEARNING_RATE on small crops, in order
   shift
   for point in "$@"; do
     IFS=: read -r lmbda steps lr <<<"$point"
-    train "$output/small_crops" "$m" "$lmbda" "$from" "$steps" "$lr" data.crop=128 data.batch_size=8 data.epoch_size=4000
+    train "$output/small_crops" "$m" "$lmbda" "$from" "$steps" "$lr" data.crop=128 data.batch_size=8 data.epoch_size=4000 \
+      quantizer=noise
     from=$output/small_crops/$lmbda/codec.safetensors
     train "$output" "$m" "$lmbda" "$from" 2600 1e-3
   done
