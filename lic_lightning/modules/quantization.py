@@ -17,7 +17,7 @@ def prepare_entropy(codec: nn.Module, quantizer: Quantizer) -> None:
     - "noise": additive uniform noise for rate and synthesis (Ballé et al. 2018), as CompressAI's models have it.
     - "mixed": noise for the rate; the synthesis (and a context model) gets rounded values, with the gradient of the
       identity (Minnen & Singh 2020). A fixed decoder only ever sees rounded values, and an encoder that is tuned under
-      noise learns to please another one: at λ 0.0018 on portraits, 300 steps of the shipped reference's encoder took
+      noise learns to please another one: at λ 0.0018 on portraits, 300 steps of an earlier reference's encoder took
       the validation loss from 0.2496 to 0.2509 under noise, and to 0.2469 mixed.
 
     SegPIC rounds in its own forward, which is "mixed", either way.
