@@ -21,7 +21,7 @@ METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")  # of every curve; top1 is of 
 METHODS: tuple[Method, ...] = ("pchip", "akima", "cubic")
 
 MIN_POINTS = 4
-REFUSED_OVERLAP = 0.5  # below, more than half of the quality range is in one curve only
+REFUSED_OVERLAP = 0.5  # of the shorter curve: below, most of either curve has no say
 WARNED_OVERLAP = 0.75  # bjontegaard's own threshold
 CONFIDENCE = 0.95
 MAX_REFUSED_RESAMPLES = 0.05  # an interval of the resamples that happen to work would be too narrow
@@ -165,13 +165,14 @@ def _checked(rate: Array, quality: Array, whose: str = "") -> Points:
 
 
 def _overlap(anchor: Array, test: Array) -> float:
-    shared = min(anchor[-1], test[-1]) - max(anchor[0], test[0])
-    overlap = max(shared, 0.0) / (max(anchor[-1], test[-1]) - min(anchor[0], test[0]))
-    if overlap == 0:
+    """The shared range of quality over that of both. A curve that lies within a longer one is compared as a whole."""
+    shared = max(min(anchor[-1], test[-1]) - max(anchor[0], test[0]), 0.0)
+    shorter = min(anchor[-1] - anchor[0], test[-1] - test[0])
+    if shared == 0:
         raise BDRateRefused("no overlap: the curves share no quality")
-    if overlap < REFUSED_OVERLAP:
-        raise BDRateRefused(f"overlap {overlap:.2f} under {REFUSED_OVERLAP}: the curves share too little quality")
-    return float(overlap)
+    if (part := shared / shorter) < REFUSED_OVERLAP:
+        raise BDRateRefused(f"overlap {part:.2f} of the shorter curve, under {REFUSED_OVERLAP}: too little is shared")
+    return float(shared / (max(anchor[-1], test[-1]) - min(anchor[0], test[0])))
 
 
 def _bd(anchor: Points, test: Points, method: Method) -> float:

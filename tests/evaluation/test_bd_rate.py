@@ -171,8 +171,14 @@ def test_no_overlap_is_refused():
 
 
 def test_little_overlap_is_refused():
-    with pytest.raises(BDRateRefused, match=r"overlap 0\.3\d under 0\.5"):
-        bd_rate(curve(MEAN[0][:6], MEAN[1][:6]), curve(MEAN[0][3:], MEAN[1][3:]))
+    with pytest.raises(BDRateRefused, match=r"overlap 0\.\d\d of the shorter curve, under 0\.5"):
+        bd_rate(curve(MEAN[0][:5], MEAN[1][:5]), curve(MEAN[0][3:], MEAN[1][3:]))
+
+
+def test_a_curve_within_a_longer_one_is_compared_as_a_whole():
+    result = bd_rate(curve(*MEAN), curve([1.1 * rate for rate in MEAN[0][2:6]], MEAN[1][2:6]))
+    assert result.overlap < 0.5
+    assert result.bd_rate == pytest.approx(10, abs=0.2)  # pchip, through fewer points
 
 
 def test_fair_overlap_is_warned_about():
