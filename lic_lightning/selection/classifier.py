@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
-from lic_lightning.files import write_atomically
+from lic_lightning.described import NotDescribedError, load_described, save_described
 from lic_lightning.selection.encoders import REFERENCE
 
 CLASSIFIER = "classifier.safetensors"
@@ -98,8 +95,7 @@ def middle(image: Tensor, size: int) -> Tensor:
 
 def save_classifier(path: Path, classifier: Classifier) -> None:
     """Writes weights and what they mean in one file, whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
-    write_atomically(path, save(state, {KEY: json.dumps(asdict(classifier.info))}))
+    save_described(path, classifier, KEY, asdict(classifier.info))
 
 
 def load_classifier(path: Path) -> Classifier:
@@ -113,10 +109,8 @@ def load_classifier(path: Path) -> Classifier:
     if not path.is_file():
         raise FileNotFoundError(f"no classifier at {path}: `lic selector` trains one")
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})[KEY])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        about, state = load_described(path, KEY)
+    except NotDescribedError as error:
         raise ClassifierError(f"{path} is not the file of a classifier") from error
     names = {key: tuple(about[key]) for key in ("categories", "rejected")}
     classifier = Classifier(ClassifierInfo(**{**about, **names}))

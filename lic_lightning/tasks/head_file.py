@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
-from lic_lightning.files import write_atomically
+from lic_lightning.described import NotDescribedError, load_described, save_described
 from lic_lightning.tasks.cresnet import CResNet
 from lic_lightning.tasks.resnet import HeadError, PixelResNet
 from lic_lightning.tasks.view import View
@@ -47,8 +44,7 @@ def save_head(path: Path, head: nn.Module, info: HeadInfo) -> None:
     """Writes a head, whole or not at all."""
     kind = next(kind for kind, build in KINDS.items() if isinstance(head, build))
     about = {"kind": kind, "settings": head.settings, "info": asdict(info)}
-    state = {name: t.detach().cpu().contiguous() for name, t in head.state_dict().items()}
-    write_atomically(path, save(state, {KEY: json.dumps(about)}))
+    save_described(path, head, KEY, about)
 
 
 def load_head(path: Path) -> tuple[nn.Module, HeadInfo]:
@@ -62,10 +58,8 @@ def load_head(path: Path) -> tuple[nn.Module, HeadInfo]:
     if not path.is_file():
         raise FileNotFoundError(f"no head at {path}: `lic recognize` writes one into a finished run's folder")
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})[KEY])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        about, state = load_described(path, KEY)
+    except NotDescribedError as error:
         raise HeadError(f"{path} is not the file of a head") from error
     head = KINDS[about["kind"]](**about["settings"])
     head.load_state_dict(state)
