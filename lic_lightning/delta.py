@@ -7,18 +7,16 @@ encoder read back writes the same bytes, bit for bit.
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import named_tensors, tensor_roles
 from lic_lightning.codecs.weights import WeightsError, load_codec
+from lic_lightning.described import NotDescribedError, described, load_described
 from lic_lightning.files import write_atomically
 from lic_lightning.fingerprint import codec_fingerprint
 from lic_lightning.run import WEIGHTS
@@ -57,7 +55,7 @@ class Delta:
 
     def pack(self) -> bytes:
         """The file's bytes."""
-        return save(self.tensors, {KEY: json.dumps(asdict(self.info))})
+        return described(self.tensors, KEY, asdict(self.info))
 
 
 def delta_of_run(run: Path, base_weights: str | None = None) -> Delta:
@@ -90,7 +88,7 @@ def delta(name: str, base: nn.Module, tuned: nn.Module, category: str, lmbda: fl
         DeltaError: a decoder-side tensor differs, or a shape.
     """
     before, roles = dict(named_tensors(base)), tensor_roles(base, spec(name).roles)
-    changed = {n: t.detach().cpu().contiguous() for n, t in named_tensors(tuned) if not t.equal(before[n])}
+    changed = {n: t.detach().cpu() for n, t in named_tensors(tuned) if not t.equal(before[n])}
     if moved := [n for n in changed if roles[n] != "encoder"]:
         raise DeltaError(
             f"the decoder moved ({moved[0]} and {len(moved) - 1} more tensors): a delta is of an encoder under the "
@@ -120,10 +118,9 @@ def read_delta(path: Path) -> Delta:
     if not path.is_file():
         raise FileNotFoundError(f"no delta at {path}")
     try:
-        with safe_open(path, "pt") as file:
-            info = DeltaInfo(**json.loads((file.metadata() or {})[KEY]))
-            return Delta(info, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - no mapping
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        about, tensors = load_described(path, KEY)
+        return Delta(DeltaInfo(**about), tensors)
+    except (NotDescribedError, TypeError) as error:
         raise DeltaError(f"{path} is not the file of a delta") from error
 
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
-
-from lic_lightning.files import write_atomically
+from torch import Tensor
 
 
 class NotDescribedError(ValueError):
     """A file that is no safetensors file, or lacks the description that was asked for."""
 
 
-def save_described(path: Path, module: nn.Module, key: str, about: dict[str, Any]) -> None:
-    """Writes a module's state and, under `key`, what it means; whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_atomically(path, save(state, {key: json.dumps(about)}))
+def described(tensors: Mapping[str, Tensor], key: str, about: dict[str, Any]) -> bytes:
+    """The bytes of a file of tensors that says, under `key`, what they mean."""
+    return save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, {key: json.dumps(about)})
 
 
 def load_described(path: Path, key: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -19,7 +19,7 @@ _, status, usage = os.wait4(process.pid, 0)
 print(usage.ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-SIZES = ((1152, 896), (2048, 1536), (4000, 3000))
+SIZES = ((1152, 896), (2048, 1536), (4000, 3000), (8000, 6000))
 
 
 def compare(quick: bool) -> list[Comparison]:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
-from lic_lightning.described import NotDescribedError, load_described, save_described
+from lic_lightning.described import NotDescribedError, described, load_described
+from lic_lightning.files import write_atomically
 from lic_lightning.selection.encoders import REFERENCE
 
 CLASSIFIER = "classifier.safetensors"
@@ -95,7 +96,7 @@ def middle(image: Tensor, size: int) -> Tensor:
 
 def save_classifier(path: Path, classifier: Classifier) -> None:
     """Writes weights and what they mean in one file, whole or not at all."""
-    save_described(path, classifier, KEY, asdict(classifier.info))
+    write_atomically(path, described(classifier.state_dict(), KEY, asdict(classifier.info)))
 
 
 def load_classifier(path: Path) -> Classifier:

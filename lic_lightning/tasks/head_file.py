@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import nn
 
-from lic_lightning.described import NotDescribedError, load_described, save_described
+from lic_lightning.described import NotDescribedError, described, load_described
+from lic_lightning.files import write_atomically
 from lic_lightning.tasks.cresnet import CResNet
 from lic_lightning.tasks.resnet import HeadError, PixelResNet
 from lic_lightning.tasks.view import View
@@ -44,7 +45,7 @@ def save_head(path: Path, head: nn.Module, info: HeadInfo) -> None:
     """Writes a head, whole or not at all."""
     kind = next(kind for kind, build in KINDS.items() if isinstance(head, build))
     about = {"kind": kind, "settings": head.settings, "info": asdict(info)}
-    save_described(path, head, KEY, about)
+    write_atomically(path, described(head.state_dict(), KEY, about))
 
 
 def load_head(path: Path) -> tuple[nn.Module, HeadInfo]:
