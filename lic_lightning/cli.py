@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 USAGE, INTERRUPTED = 2, 130  # exit codes
+# How long a thread of PyTorch's (GNU's OpenMP) spins for the others before it sleeps. Its own count is thirty times that:
+# beside another process on the same cores, threads then spin through their share of time, and a step takes 50 times as long.
+SPINS = {"GOMP_SPINCOUNT": "10000"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ def main(argv: list[str] | None = None) -> int:
     if name not in COMMANDS:
         return _complain(_unknown(name), USAGE)
     command = COMMANDS[name]
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.update(SPINS | os.environ)  # read once, when torch is imported
     try:
         return _hydra(command, rest) if command.hydra else _plain(command, rest)
     except KeyboardInterrupt:

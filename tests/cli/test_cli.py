@@ -53,6 +53,18 @@ def test_unknown_subcommand_names_the_nearest(typed: str, hint: str, capsys: pyt
     assert hint in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "10000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_share_a_busy_machine_unless_told_otherwise(
+    given: dict[str, str], spins: str | None, module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.environ", dict(given))
+    module("import os\ndef main(argv): return os.environ.get('GOMP_SPINCOUNT')")
+    assert cli.main(["codecs"]) == spins
+
+
 def test_a_subcommand_gets_its_arguments_and_gives_its_exit_code(module) -> None:
     module("def main(argv): return len(argv)")
     assert cli.main(["codecs", "a", "b", "c"]) == 3
