@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 USAGE, INTERRUPTED = 2, 130  # exit codes
-# How long a thread of PyTorch's (GNU's OpenMP) spins for the others before it sleeps. Its own count is thirty times that:
-# beside another process on the same cores, threads then spin through their share of time, and a step takes 50 times as long.
+# How long a thread of PyTorch's (GNU's OpenMP) spins for the others before it sleeps. By its own count, thirty times
+# that, threads spin their share of a busy core away: beside one other process a step takes 50 times as long.
 SPINS = {"GOMP_SPINCOUNT": "10000"}
 
 
