@@ -16,8 +16,9 @@ class WandbRun(WandbLogger):
     """
 
     def __init__(self, **settings: Any) -> None:
-        offline = "WANDB_MODE" not in os.environ and not wandb.login(prompt=False)
-        super().__init__(offline=offline, **settings)
+        if "WANDB_MODE" not in os.environ and not wandb.login(prompt=False):
+            settings["mode"] = "offline"  # Lightning's own offline=True is a variable that W&B has read before
+        super().__init__(**settings)
 
     def finalize(self, status: str) -> None:
         """Closes the W&B run; Lightning calls it after the last hook, and on an exception."""
