@@ -93,6 +93,36 @@ def rd_figure(shown: Sequence[Curve], metric: Metric, chosen: Mapping[str, Paint
     return Plot(title, alt, _json(figure))
 
 
+def accuracy_figure(shown: Sequence[Curve], chosen: Mapping[str, Paint], title: str) -> Plot:
+    """Top-1 over rate with its standard error; originals (no PSNR) are a level, no point."""
+    coded = [curve for curve in shown if "psnr" in curve.quality]
+    span = _span(np.concatenate([curve.rate for curve in coded or shown]), least=0.0)
+    traces = []
+    for curve in shown:
+        paint, accuracy = chosen[curve.id], curve.quality["top1"]
+        error = 100 * np.sqrt(accuracy * (1 - accuracy) / max(len(curve.images), 1))
+        style = {"name": _text(curve.name), "meta": {"colour": paint.colour}}
+        if curve not in coded:
+            level = [100 * float(accuracy.max())] * 2
+            traces.append(go.Scatter(x=span, y=level, mode="lines", line={"dash": "dot"}, **style))
+            continue
+        traces.append(
+            go.Scatter(
+                x=curve.rate.tolist(),
+                y=(100 * accuracy).tolist(),
+                error_y={"array": error.tolist(), "thickness": 1},
+                mode="lines+markers",
+                marker={"size": 8, "symbol": paint.symbol},
+                customdata=[[_setting(curve, index)] for index in range(len(accuracy))],
+                hovertemplate="%{customdata[0]}%{x:.4f} bpp<br>%{y:.1f} %",
+                **style,
+            )
+        )
+    figure = _figure(traces, "rate (bits per pixel)", "top-1 (%), ± one standard error")
+    alt = f"Accuracy over bits per pixel of {', '.join(c.name for c in shown)}. Numbers: the table above."
+    return Plot(title, alt, _json(figure))
+
+
 def gain_figure(
     gains: Mapping[str, Sequence[ImageGain]], metric: Metric, names: Mapping[str, str], chosen: Mapping[str, Paint]
 ) -> Plot:

@@ -19,6 +19,8 @@ from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports import page
 from lic_lightning.reports.crops import comparisons
+from lic_lightning.reports.recognition import HEADER
+from lic_lightning.reports.recognition_section import recognition
 from lic_lightning.reports.runs import REPORT, RunFolder, run_folders
 from lic_lightning.reports.tables import LABELS, Entry, bd_table, percent
 
@@ -76,6 +78,8 @@ def render(
             sets=sets,
             paints=chosen,
             matrices=[found for found in matrices if found],
+            recognition=None if rows is None else recognition(folder, rows, chosen),
+            recognition_header=HEADER,
             comparisons=shown,
             comparisons_in_all=crops_in_all,
             training=page.training_plots(runs, rows, chosen),

@@ -123,12 +123,12 @@ def _gain_line(curve: Curve, dots: Sequence[ImageGain]) -> GainLine:
 
 
 def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
-    """BD-rate of curves (rows) over test sets (columns); None for a single test set, where the table says it all."""
+    """BD-rate of curves (rows) over test sets (columns); None where a single test set or no number makes it idle."""
     columns = sorted({entry.curve.test_set for entry in entries})
-    if len(columns) < 2:
-        return None
     answers = {(e.curve.id, e.curve.test_set): e.answers[metric] for e in entries}
     values = [abs(a.bd_rate) for a in answers.values() if isinstance(a, BDRate)]
+    if len(columns) < 2 or not values:
+        return None
     most = max([FULL_STRENGTH, *values])
     lines = {entry.curve.id: entry.curve for entry in entries}
     table = []

@@ -29,9 +29,16 @@ def recognition_table(rows: pl.DataFrame) -> str:
 
     Beneath, per test set, the accuracy of always naming its most frequent class.
     """
-    labelled = rows.filter(pl.col("top1").is_not_null())
+    rules = ["---" if index < 2 else "---:" for index in range(len(HEADER))]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in (HEADER, rules, *recognition_lines(rows)))
+    return f"{table}\n\n{chance(rows)}\n"
+
+
+def recognition_lines(rows: pl.DataFrame) -> list[tuple[str, ...]]:
+    """The table's lines under `HEADER`; a withheld point's has its reason in place of its numbers."""
     points = (
-        labelled.group_by("curve_name", "curve", "test_set", "lmbda")
+        rows.filter(pl.col("top1").is_not_null())
+        .group_by("curve_name", "curve", "test_set", "lmbda")
         .agg(
             pl.len().alias("images"),
             pl.col("bpp", "psnr", "top1", "top5", "label_kmac").mean(),
@@ -40,39 +47,45 @@ def recognition_table(rows: pl.DataFrame) -> str:
         )
         .sort("test_set", "curve_name", "lmbda")
     )
-    lines = [HEADER, ["---" if index < 2 else "---:" for index in range(len(HEADER))]]
+    lines: list[tuple[str, ...]] = []
     for p in points.iter_rows(named=True):
+        of = (p["curve_name"], p["test_set"], f"{p['lmbda']:g}")
         if p["withheld"]:
-            lines.append((p["curve_name"], p["test_set"], f"{p['lmbda']:g}", f"withheld: {p['withheld']}"))
+            lines.append((*of, f"withheld: {p['withheld']}"))
             continue
+        error = math.sqrt(p["top1"] * (1 - p["top1"]) / p["images"])
         lines.append(
             (
-                p["curve_name"],
-                p["test_set"],
-                f"{p['lmbda']:g}",
+                *of,
                 str(p["images"]),
                 f"{p['bpp']:.3f}",
                 "" if p["psnr"] is None else f"{p['psnr']:.2f}",
-                f"{100 * p['top1']:.1f} ± {100 * math.sqrt(p['top1'] * (1 - p['top1']) / p['images']):.1f} %",
+                f"{100 * p['top1']:.1f} ± {100 * error:.1f} %",
                 "" if p["top5"] is None else f"{100 * p['top5']:.1f} %",
                 f"{1000 * p['label_s']:.1f}",
                 f"{p['label_kmac']:.2f}",
             )
         )
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{_chance(labelled)}\n"
+    return lines
 
 
-def accuracy_bd_rates(rows: pl.DataFrame) -> str:
-    """Markdown: BD-rate on top-1 of each curve on latents against decode-then-classify, or the reason why not."""
-    found = [curve for curve in curves(rows) if "top1" in curve.quality]
-    lines = []
-    for curve in found:
-        for anchor in found:
-            if curve is anchor or PIXELS in curve.name or PIXELS not in anchor.name or not same_images(curve, anchor):
-                continue
-            lines.append(f"- {curve.name} against {anchor.name} on {curve.test_set}: {_answer(anchor, curve)}")
-    return "\n".join(lines) + "\n" if lines else ""
+def chance(rows: pl.DataFrame) -> str:
+    """The accuracy on each test set of always naming its most frequent class."""
+    images = rows.filter(pl.col("top1").is_not_null()).unique(["test_set", "image"])
+    largest = images.group_by("test_set").agg(pl.col("label").value_counts().struct.field("count").max() / pl.len())
+    told = (f"{100 * share:.1f} % on {test_set}" for test_set, share in largest.sort("test_set").iter_rows())
+    return f"Chance (always the largest class): {', '.join(told)}."
+
+
+def accuracy_bd_rates(rows: pl.DataFrame) -> list[str]:
+    """BD-rate on top-1 of each curve on latents against decode-then-classify, or the reason why not."""
+    found = [curve for curve in curves(rows) if {"top1", "psnr"} <= curve.quality.keys()]
+    return [
+        f"{curve.name} against {anchor.name} on {curve.test_set}: {_answer(anchor, curve)}"
+        for curve in found
+        for anchor in found
+        if PIXELS not in curve.name and PIXELS in anchor.name and same_images(curve, anchor)
+    ]
 
 
 def accuracy_plots(rows: pl.DataFrame) -> dict[str, bytes]:
@@ -80,13 +93,6 @@ def accuracy_plots(rows: pl.DataFrame) -> dict[str, bytes]:
     found = [curve for curve in curves(rows) if "top1" in curve.quality and len(curve.rate)]
     sets = sorted({curve.test_set for curve in found})
     return {f"rate_accuracy_{file_part(s)}.png": _plot([c for c in found if c.test_set == s], s) for s in sets}
-
-
-def _chance(labelled: pl.DataFrame) -> str:
-    images = labelled.unique(["test_set", "image"])
-    largest = images.group_by("test_set").agg(pl.col("label").value_counts().struct.field("count").max() / pl.len())
-    told = (f"{100 * share:.1f} % on {test_set}" for test_set, share in largest.sort("test_set").iter_rows())
-    return f"Chance (always the largest class): {', '.join(told)}."
 
 
 def _answer(anchor: Curve, curve: Curve) -> str:
@@ -132,7 +138,8 @@ def write_report(folder: Path, cells: Sequence[str]) -> list[Path]:
     if result_files(folder):
         rows = read_rows(folder)
         plots = accuracy_plots(rows)
-        parts = [recognition_table(rows), accuracy_bd_rates(rows), *(f"![{name}]({name})" for name in plots)]
+        answers = "\n".join(f"- {line}" for line in accuracy_bd_rates(rows))
+        parts = [recognition_table(rows), answers, *(f"![{name}]({name})" for name in plots)]
     parts.append(without_results(folder, cells))
     files = {"recognition.md": ("\n\n".join(part.strip() for part in parts if part) + "\n").encode(), **plots}
     for name, content in files.items():

@@ -10,6 +10,7 @@ from lic_lightning.cli import main as lic
 from lic_lightning.codecs.weights import load_codec, save_state
 from lic_lightning.data.latent_store import StoreError
 from lic_lightning.evaluation.results import read_rows
+from lic_lightning.reports.html import write_page
 from lic_lightning.tasks.head_file import load_head
 
 
@@ -34,6 +35,11 @@ def test_the_baselines_stand_beside_it(lic_recognize):
     assert found["decoded"]["label_kmac"] > found["frozen"]["label_kmac"]
     assert found["originals"]["psnr"] is None
     assert "| ms to label |" in (folder / "report" / "recognition.md").read_text()
+
+    page = write_page(folder, bootstrap=0).read_text()
+    assert "<h2>Recognition</h2>" in page
+    assert "Top-1 on photographs" in page
+    assert page.count("data:image/webp") == 1, "image, ŷ and σ̂ of the one head on latents"
 
 
 @pytest.mark.parametrize("task", ["joint", "joint_ce", "alternate", "uncertainty"])
