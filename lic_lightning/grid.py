@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import filter_overrides
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lic_lightning.cells import Cell
 from lic_lightning.configs import cell_id, curve_id
@@ -28,8 +29,9 @@ def grid(config: DictConfig) -> Grid:
     if config.hydra.sweeper._target_ != f"{BasicSweeper.__module__}.{BasicSweeper.__name__}":
         return []
     loader = GlobalHydra.instance().config_loader()
-    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    overrides = OverridesParser.create(loader).parse_overrides([*params, *config.hydra.overrides.task])
+    written: Any = OmegaConf.to_container(config.hydra, resolve=False)  # `${lmbda}` is for each job to resolve
+    params = [f"{key}={value}" for key, value in (written["sweeper"].get("params") or {}).items()]
+    overrides = OverridesParser.create(loader).parse_overrides([*params, *written["overrides"]["task"]])
     (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     cells = [(cell_of(job, cfg), cfg) for job in jobs for cfg in [loader.load_sweep_config(config, job)]]
     return list({cell.name: (cell, cfg) for cell, cfg in cells}.values())

@@ -38,6 +38,15 @@ def sweep(lic_train: Lic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path / "outputs" / "main"
 
 
+def test_a_setting_that_names_another_belongs_to_the_cell_that_runs(
+    lic_train: Lic, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = lic_train("-m", "lmbda=0.0067,0.0130", "optimizer.lr=${lmbda}", "trainer.max_epochs=1") / "main"
+    capsys.readouterr()
+    assert cli.main(["status", str(sweep), "--json"]) == 0
+    assert [cell["state"] for cell in json.loads(capsys.readouterr().out)["cells"]] == ["done", "done"]
+
+
 def test_the_grid_shows_every_cell_of_the_plan(sweep: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["status", str(sweep), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
