@@ -7,6 +7,7 @@ import importlib
 import os
 import runpy
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -139,6 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     command = COMMANDS[name]
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.update(SPINS | os.environ)  # read once, when torch is imported
+    warnings.filterwarnings("ignore", r".torch\.jit\.script. is deprecated")  # CompressAI imports torch_geometric
     try:
         return _hydra(command, rest) if command.hydra else _plain(command, rest)
     except KeyboardInterrupt:
