@@ -15,7 +15,7 @@ from importlib.metadata import version
 USAGE, INTERRUPTED = 2, 130  # exit codes
 # How long a thread of PyTorch's (GNU's OpenMP) spins for the others before it sleeps. By its own count, thirty times
 # that, threads spin their share of a busy core away: beside one other process a step takes 50 times as long.
-SPINS = {"GOMP_SPINCOUNT": "10000"}
+SPINS = "10000"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
         return _complain(_unknown(name), USAGE)
     command = COMMANDS[name]
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.update(SPINS | os.environ)  # read once, when torch is imported
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is imported
     warnings.filterwarnings("ignore", r".torch\.jit\.script. is deprecated")  # CompressAI imports torch_geometric
     try:
         return _hydra(command, rest) if command.hydra else _plain(command, rest)

@@ -1,6 +1,6 @@
 """Measures the platform beside what it stands on, and writes results.json and results.md.
 
-    python experiments/benchmarks/run.py                              all of it, about ten minutes on two quiet cores
+    python experiments/benchmarks/run.py                              all of it, about twelve minutes on two quiet cores
     python experiments/benchmarks/run.py --only serial evaluation     these; the other results stay
     python experiments/benchmarks/run.py --quick -o /tmp/quick        tiny networks: does everything run?
 

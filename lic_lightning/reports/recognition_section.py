@@ -56,13 +56,16 @@ def recognition(folder: Path, rows: pl.DataFrame, chosen: Mapping[str, Paint]) -
 def _pictures(folder: Path, rows: pl.DataFrame) -> list[tuple[str, str]]:
     """Of at most `FIGURES` runs, one a curve, each curve's lowest λ."""
     points = rows.filter(role="tuned").unique("cell").sort("lmbda", "curve_name").unique("curve", maintain_order=True)
-    pictures = []
+    pictures: list[tuple[str, str]] = []
     for name, cell, lmbda in points.select("curve_name", "cell", "lmbda").iter_rows():
         path = next((p for p in (folder / cell / FIGURE, folder / FIGURE) if p.is_file()), None)
-        if path:
-            content = io.BytesIO()
-            with Image.open(path) as picture:
-                picture.save(content, "WEBP", quality=85)
-            uri = f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"
-            pictures.append((f"{name}, λ {lmbda:g}", uri))
-    return pictures[:FIGURES]
+        if path and len(pictures) < FIGURES:
+            pictures.append((f"{name}, λ {lmbda:g}", _uri(path)))
+    return pictures
+
+
+def _uri(path: Path) -> str:
+    content = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.save(content, "WEBP", quality=85)
+    return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"
