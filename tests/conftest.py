@@ -53,7 +53,7 @@ def _runner(command: str, photographs: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def run(*overrides: str) -> Path:
-        entry = importlib.import_module(f"lic_lightning.{command}")
+        entry = importlib.import_module(f"lic_lightning.commands.{command}")
         chosen = {override.partition("=")[0] for override in overrides}
         defaults = [tiny for tiny in TINY if tiny.partition("=")[0] not in chosen]
         if "codec" in chosen:

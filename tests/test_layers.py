@@ -14,7 +14,7 @@ print(*sorted({"pytorch_lightning", "lightning", "hydra", "omegaconf", "wandb"} 
 """
 
 
-LOWER = ("bitstream", "codecs", "evaluation", "objectives", "reports", "selection", "tasks")
+LOWER = ("bitstream", "codecs", "evaluation", "objectives", "reports", "selection", "heads")
 
 
 @pytest.mark.parametrize("package", LOWER)

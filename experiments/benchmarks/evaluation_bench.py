@@ -13,7 +13,7 @@ from sides import CORES, Comparison, take_turns
 from torch import nn
 
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.data.folder import FolderDataset
+from lic_lightning.data.layouts.folder import FolderDataset
 from lic_lightning.evaluation.evaluate import Settings, evaluate
 
 CODEC = "mbt2018-mean"

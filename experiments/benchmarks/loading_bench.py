@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from lic_lightning.data.datamodule import DataModule
 from lic_lightning.data.dataset import Category
-from lic_lightning.data.folder import FolderDataset
+from lic_lightning.data.layouts.folder import FolderDataset
 
 CROP = 128
 KINDS = {"PNG 768×512": (768, 512, "png"), "JPEG 768×512": (768, 512, "jpg"), "JPEG 4000×3000": (4000, 3000, "jpg")}

@@ -19,10 +19,10 @@ from lic_lightning.data.batch import collate
 from lic_lightning.data.crops import Crops
 from lic_lightning.data.datamodule import test_split
 from lic_lightning.data.dataset import Category
-from lic_lightning.data.folder import FolderDataset
+from lic_lightning.data.layouts.folder import FolderDataset
 from lic_lightning.evaluation.evaluate import Settings, evaluate
 from lic_lightning.objectives.rate_distortion import MSE
-from lic_lightning.run import RESULTS
+from lic_lightning.runs.run import RESULTS
 
 LMBDAS = ("0.0018", "0.0035", "0.0067", "0.0130", "0.0250", "0.0483", "0.0932", "0.1800")
 SPLIT = {"train": 0.7, "val": 0.1, "test": 0.2}  # of conf/category/food.yaml

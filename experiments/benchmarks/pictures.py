@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 from skimage import data
 
-from lic_lightning.data.folder import FolderDataset
+from lic_lightning.data.layouts.folder import FolderDataset
 
 
 def photographs(folder: Path, most: int, quick: bool) -> FolderDataset:

@@ -13,7 +13,7 @@ from pictures import photographs
 from sides import CORES, Comparison, take_turns
 from torch import Tensor, nn
 
-from lic_lightning.codecs import serial
+from lic_lightning.codecs.networks import autoregressive as serial
 from lic_lightning.codecs.weights import load_codec
 
 BORDER, KERNEL = 2, 5

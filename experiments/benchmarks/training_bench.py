@@ -13,10 +13,10 @@ from sides import CORES, Comparison
 from torch import nn
 from torch.utils.data import DataLoader
 
+from lic_lightning.codecs.freeze import FreezePolicy
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
-from lic_lightning.freeze import FreezePolicy
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.objectives.rate_distortion import MSE
 

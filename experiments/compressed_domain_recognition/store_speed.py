@@ -22,12 +22,12 @@ import torch.nn.functional as F
 
 from lic_lightning.codecs.registry import build
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.data.classification import Resized, rsscn7
 from lic_lightning.data.dataset import InMemory, Subset
 from lic_lightning.data.latent_store import Identity, build_store, code
+from lic_lightning.data.layouts.class_folders import Resized, rsscn7
 from lic_lightning.data.recognition import StoredLatents, Views, collate_features
-from lic_lightning.tasks import CResNet
-from lic_lightning.tasks.view import View
+from lic_lightning.heads import CResNet
+from lic_lightning.heads.view import View
 
 ROUNDS = 3
 

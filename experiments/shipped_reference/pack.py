@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from lic_lightning.codecs.entropy import drop_cdfs
 from lic_lightning.codecs.shipped import shipped_path
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.run import WEIGHTS
+from lic_lightning.runs.run import WEIGHTS
 
 
 def main(sweep: Path) -> None:

@@ -23,10 +23,10 @@ from torch import Size, Tensor, nn
 from lic_lightning.bitstream import symbols
 from lic_lightning.bitstream.container import FINGERPRINT_BYTES, MAX_PIXELS, Container, parse
 from lic_lightning.bitstream.errors import DamagedError, DecoderNotFoundError, LatentsError, TooLargeError
+from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.latents import Latents, decode_latents
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.tiled import Grid, analysis, analysis_grid, synthesis, synthesis_grid
-from lic_lightning.fingerprint import decoder_fingerprint
 
 MOST_LATENTS = 2  # a pixel, of all codecs: 320 channels at 1/16 and their hyperprior are 1.3
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from lic_lightning.fingerprint import combine, decoder_digests
+from lic_lightning.codecs.fingerprint import combine, decoder_digests
 from lic_lightning.modules.codec_module import CodecModule
 
 log = logging.getLogger("lic.guard")

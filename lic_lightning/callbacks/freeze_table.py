@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.table import Table
 
-from lic_lightning.freeze import trainable_by_role
+from lic_lightning.codecs.freeze import trainable_by_role
 from lic_lightning.modules.codec_module import CodecModule
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from lic_lightning.progress import Progress
+from lic_lightning.runs.progress import Progress
 
 log = logging.getLogger("lic.train")
 

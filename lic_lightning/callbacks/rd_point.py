@@ -11,12 +11,12 @@ from torch import nn
 from lic_lightning.callbacks.comparison import write_comparison
 from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs import entropy
+from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.evaluation.evaluate import Settings, for_coding
 from lic_lightning.evaluation.point import judge
-from lic_lightning.fingerprint import decoder_fingerprint
 from lic_lightning.modules.codec_module import CodecModule
-from lic_lightning.run import WEIGHTS, Run
+from lic_lightning.runs.run import WEIGHTS, Run
 
 
 class RDPoint(pl.Callback):

@@ -14,7 +14,7 @@ from lic_lightning.evaluation.curve import Curve, anchor_of, curves
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
-from lic_lightning.run import Run
+from lic_lightning.runs.run import Run
 
 
 def report(run: Run, loggers: Iterable[Logger]) -> None:

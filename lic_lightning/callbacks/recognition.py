@@ -17,23 +17,23 @@ from rich.markdown import Markdown
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
+from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.latents import decode_latents, without_padding
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.data.latent_store import Coded, code, decoded_image
 from lic_lightning.data.recognition import RecognitionData
+from lic_lightning.evaluation.answers import Answer, Examiner, labelled, original_row
 from lic_lightning.evaluation.evaluate import Settings, for_coding
 from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.point import digest, reference_rows, tuned_rows
-from lic_lightning.evaluation.recognition import Answer, Examiner, labelled, original_row
 from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.files import write_atomically
-from lic_lightning.fingerprint import decoder_fingerprint
-from lic_lightning.modules.task_module import JointModule
+from lic_lightning.heads.head_file import HEAD, HeadInfo, save_head
+from lic_lightning.modules.head_module import JointModule
 from lic_lightning.reports.latents_figure import FIGURE, Example, latents_figure
 from lic_lightning.reports.recognition import recognition_table
-from lic_lightning.run import WEIGHTS, Run
-from lic_lightning.tasks.head_file import HEAD, HeadInfo, save_head
+from lic_lightning.runs.run import WEIGHTS, Run
 
 EXAMPLES = 4  # rows of the figure
 

@@ -12,7 +12,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
-    from lic_lightning.status import CellState
+    from lic_lightning.commands.status import CellState
 
 log = logging.getLogger("lic.sweep")
 
@@ -31,7 +31,7 @@ class SweepEnd(Callback):
 
     def on_multirun_end(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, after the last job, whatever the launcher."""
-        from lic_lightning.status import states
+        from lic_lightning.commands.status import states
 
         folder = Path(config.hydra.sweep.dir)
         cells = states(folder)

@@ -14,8 +14,8 @@ class SweepStart(Callback):
 
     def on_multirun_start(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, before the first job, whatever the launcher."""
-        from lic_lightning.cells import write_plan
-        from lic_lightning.grid import grid
+        from lic_lightning.runs.cells import write_plan
+        from lic_lightning.runs.grid import grid
 
         if cells := grid(config):
             write_plan(Path(config.hydra.sweep.dir), [cell for cell, _ in cells])

@@ -1,4 +1,4 @@
-"""The codecs by name. A codec is one file in this folder that calls `register`; nothing else lists it."""
+"""The codecs by name. A codec is one file in `networks/` that calls `register`; nothing else lists it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-import lic_lightning.codecs as codecs_package
+import lic_lightning.codecs.networks as networks
 from lic_lightning.codecs.roles import RoleTable, tensor_roles
 
 Sizes = dict[str, int]
@@ -61,8 +61,8 @@ def register(spec: CodecSpec) -> CodecSpec:
 
 @cache
 def _import_all() -> None:
-    for module in pkgutil.iter_modules(codecs_package.__path__):
-        importlib.import_module(f"{codecs_package.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(networks.__path__):
+        importlib.import_module(f"{networks.__name__}.{module.name}")
 
 
 def names() -> list[str]:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
+from lic_lightning.codecs.networks.autoregressive import set_coder
 from lic_lightning.codecs.quality import quality_of
 from lic_lightning.codecs.registry import build, spec
-from lic_lightning.codecs.serial import set_coder
 from lic_lightning.codecs.shipped import shipped_lmbdas, shipped_path
 from lic_lightning.files import write_atomically
 

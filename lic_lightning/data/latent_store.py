@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from torch import Size, Tensor, nn
 
+from lic_lightning.codecs.fingerprint import codec_fingerprint
 from lic_lightning.codecs.latents import Latents, decode_latents, pad, without_padding
 from lic_lightning.codecs.registry import spec
-from lic_lightning.data.classification import Resized
+from lic_lightning.data.layouts.class_folders import Resized
 from lic_lightning.files import write_atomically
-from lic_lightning.fingerprint import codec_fingerprint
 
 STORE, SUFFIX = "store.json", ".lic-shard"
 MAGIC = b"LICS\x01"

@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from lic_lightning.data.batch import collate
-from lic_lightning.data.classification import Classification, Resized
 from lic_lightning.data.crops import Crops
 from lic_lightning.data.dataset import ImageDataset, InMemory
 from lic_lightning.data.latent_store import LatentStore, decoded_image
+from lic_lightning.data.layouts.class_folders import Classification, Resized
 from lic_lightning.data.sampler import CropSampler, ResumableLoader
 from lic_lightning.data.splits import check_disjoint
-from lic_lightning.tasks.view import View
+from lic_lightning.heads.view import View
 
 Source = Literal["latents", "decoded", "originals", "joint"]
 SOURCES: tuple[Source, ...] = get_args(Source)

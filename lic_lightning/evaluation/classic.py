@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 from torch import Tensor
 
-from lic_lightning.evaluation.metrics import ms_ssim_rgb, psnr, to_db
+from lic_lightning.metrics.image import ms_ssim_rgb, psnr, to_db
 
 QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.image_row import Domain, Row, image_row
-from lic_lightning.evaluation.metrics import build_metrics
-from lic_lightning.evaluation.parallel import Images, over_images
+from lic_lightning.metrics.image import build_metrics
+from lic_lightning.parallel import Images, over_images
 
 GAP_ALARM = 0.03
 GAP_BYTES = 32

@@ -13,7 +13,7 @@ from compressai.ops import compute_padding
 from torch import Tensor, nn
 
 from lic_lightning.evaluation.estimate import Transforms
-from lic_lightning.evaluation.metrics import Metric, to_db
+from lic_lightning.metrics.image import Metric, to_db
 from lic_lightning.objectives.rate import bits_per_pixel
 
 Domain = Literal["8bit", "float"]

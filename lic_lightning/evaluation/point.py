@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from lic_lightning.codecs.fingerprint import codec_fingerprint, combine
 from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
-from lic_lightning.evaluation.parallel import Images, over_images
 from lic_lightning.evaluation.results import read_rows, write_rows
-from lic_lightning.fingerprint import codec_fingerprint, combine
-from lic_lightning.run import Run
+from lic_lightning.parallel import Images, over_images
+from lic_lightning.runs.run import Run
 
 log = logging.getLogger("lic.evaluation")
 

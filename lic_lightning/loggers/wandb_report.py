@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lic_lightning.evaluation.bd_rate import METRICS, Method
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.reports.page import matrix
-from lic_lightning.reports.runs import RunFolder, run_folders
 from lic_lightning.reports.tables import Entry, as_markdown, bd_table
+from lic_lightning.runs.folder import RunFolder, run_folders
 
 if TYPE_CHECKING:
     from wandb_workspaces.reports.v2 import Report

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
+from lic_lightning.codecs.freeze import FreezeError, FreezePolicy, trains_bottleneck
+from lic_lightning.codecs.quantization import Quantizer, prepare_entropy
 from lic_lightning.codecs.roles import RoleTable
 from lic_lightning.data.batch import Batch
-from lic_lightning.freeze import FreezeError, FreezePolicy, trains_bottleneck
-from lic_lightning.modules.quantization import Quantizer, prepare_entropy
 
 
 class Objective(Protocol):

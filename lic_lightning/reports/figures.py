@@ -16,7 +16,7 @@ from lic_lightning.evaluation.bd_rate import Metric
 from lic_lightning.evaluation.curve import Curve, axis
 from lic_lightning.evaluation.image_gain import ImageGain
 from lic_lightning.reports.plots import AXES
-from lic_lightning.reports.runs import RunFolder
+from lic_lightning.runs.folder import RunFolder
 
 TUNED_PAINTS = 8  # then they repeat, with another marker
 SYMBOLS = ("circle", "diamond", "triangle-up", "cross")

@@ -21,8 +21,8 @@ from lic_lightning.reports import page
 from lic_lightning.reports.crops import comparisons
 from lic_lightning.reports.recognition import HEADER
 from lic_lightning.reports.recognition_section import recognition
-from lic_lightning.reports.runs import REPORT, RunFolder, run_folders
 from lic_lightning.reports.tables import LABELS, Entry, bd_table, percent
+from lic_lightning.runs.folder import REPORT, RunFolder, run_folders
 
 PAGE = "report.html"
 CROPS = 12  # comparisons: about 2 MB

@@ -15,8 +15,8 @@ from lic_lightning.evaluation.bd_rate import METRICS, BDRate, Metric
 from lic_lightning.evaluation.curve import Curve, anchor_of, curves
 from lic_lightning.evaluation.image_gain import ImageGain, image_gains
 from lic_lightning.reports.figures import Paint, Plot, gain_figure, paints, rd_figure, training_figure
-from lic_lightning.reports.runs import RunFolder
 from lic_lightning.reports.tables import LABELS, Entry, percent, protocol, warnings
+from lic_lightning.runs.folder import RunFolder
 
 FULL_STRENGTH = 5.0  # percent of BD-rate that colours a cell of the matrix fully, unless some cell has more
 

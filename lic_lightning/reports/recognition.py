@@ -17,8 +17,8 @@ from lic_lightning.evaluation.curve import Curve, curves, same_images
 from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.plots import TUNED_COLOURS, file_part
-from lic_lightning.reports.runs import REPORT, without_results
 from lic_lightning.reports.tables import percent
+from lic_lightning.runs.folder import REPORT, without_results
 
 HEADER = ("curve", "test set", "λ", "images", "bpp", "PSNR", "top-1", "top-5", "ms to label", "kMAC/pixel")
 PIXELS = "decoded"  # in the name of a curve that decodes, then classifies: the anchor

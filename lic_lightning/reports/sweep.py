@@ -11,8 +11,8 @@ from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.html import PAGE, render
 from lic_lightning.reports.plots import file_part, rd_plots
-from lic_lightning.reports.runs import REPORT, run_folders, without_results
 from lic_lightning.reports.tables import as_csv, as_markdown, bd_table, points_csv
+from lic_lightning.runs.folder import REPORT, run_folders, without_results
 
 
 def write_report(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
-from lic_lightning.described import NotDescribedError, described, load_described
+from lic_lightning.codecs.described import NotDescribedError, described, load_described
 from lic_lightning.files import write_atomically
 from lic_lightning.selection.encoders import REFERENCE
 

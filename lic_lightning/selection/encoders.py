@@ -10,9 +10,9 @@ import yaml
 
 from lic_lightning.bitstream import FileCodec
 from lic_lightning.bitstream.decoders import SUFFIXES
+from lic_lightning.codecs.delta import SUFFIX, apply_delta, read_delta
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.delta import SUFFIX, apply_delta, read_delta
-from lic_lightning.run import RESULTS, WEIGHTS
+from lic_lightning.runs.run import RESULTS, WEIGHTS
 
 REFERENCE = "reference"  # the base's own encoder
 

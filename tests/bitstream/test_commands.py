@@ -14,7 +14,7 @@ from torch import nn
 from lic_lightning import cli
 from lic_lightning.bitstream import parse
 from lic_lightning.codecs.weights import load_codec, save_state
-from lic_lightning.run import WEIGHTS
+from lic_lightning.runs.run import WEIGHTS
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_a_codec_that_cannot_run_in_tiles_says_so_of_a_large_picture(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("lic_lightning.encode.WHOLE_PIXELS", 1000)
+    monkeypatch.setattr("lic_lightning.commands.encode.WHOLE_PIXELS", 1000)
     for name in ("segpic", "mbt2018-mean"):
         weights = photo.parent / f"{name}.safetensors"
         save_state(make_codec(name), weights)

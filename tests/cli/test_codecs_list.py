@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lic_lightning import cli
 from lic_lightning.codecs.registry import names, spec
-from lic_lightning.codecs_list import SIDE, describe, kmac_per_pixel
+from lic_lightning.commands.codecs import SIDE, describe, kmac_per_pixel
 
 TOTALS = {
     "bmshj2018-hyperprior": [5_075_843, 11_816_323],
@@ -55,7 +55,7 @@ def test_work_of_an_analysis_transform_by_hand() -> None:
 
 
 def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lic_lightning.codecs_list.names", lambda: ["bmshj2018-factorized"])
+    monkeypatch.setattr("lic_lightning.commands.codecs.names", lambda: ["bmshj2018-factorized"])
     assert cli.main(["codecs", "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in entries] == ["bmshj2018-factorized"] * 2
@@ -66,7 +66,7 @@ def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
 
 
 def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lic_lightning.codecs_list.names", lambda: ["mbt2018-mean"])
+    monkeypatch.setattr("lic_lightning.commands.codecs.names", lambda: ["mbt2018-mean"])
     assert cli.main(["codecs"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if "mbt2018-mean" in line]
     assert ["7.03" in lines[0], "17.56" in lines[1]] == [True, True]

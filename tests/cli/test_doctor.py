@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lic_lightning import cli, doctor
+from lic_lightning import cli
+from lic_lightning.commands import doctor
 
 
 def report(capsys: pytest.CaptureFixture[str], *overrides: str) -> dict[str, str]:

@@ -18,10 +18,10 @@ from lic_lightning.codecs import entropy
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import named_tensors
 from lic_lightning.codecs.weights import load_codec, save_state
-from lic_lightning.data.folder import FolderDataset
+from lic_lightning.commands.export import rebuilds_cdfs
+from lic_lightning.data.layouts.folder import FolderDataset
 from lic_lightning.evaluation.evaluate import Settings, evaluate
-from lic_lightning.export import rebuilds_cdfs
-from lic_lightning.run import WEIGHTS
+from lic_lightning.runs.run import WEIGHTS
 
 TINY = {
     "bmshj2018-factorized": {"N": 8, "M": 12},

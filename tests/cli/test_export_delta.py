@@ -11,11 +11,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lic_lightning import cli
+from lic_lightning.codecs.delta import DeltaError, apply_delta, read_delta
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import named_tensors, tensor_roles
 from lic_lightning.codecs.weights import load_codec, save_state
-from lic_lightning.delta import DeltaError, apply_delta, read_delta
-from lic_lightning.run import WEIGHTS
+from lic_lightning.runs.run import WEIGHTS
 
 CONFIG = """\
 codec: {{_target_: x, name: mbt2018-mean, weights: {base}, lmbda: 0.013}}

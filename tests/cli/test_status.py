@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from lic_lightning import cli
-from lic_lightning.cells import Cell, write_plan
-from lic_lightning.lock import alone_in
+from lic_lightning.commands.status import CellState, Left, left, states
 from lic_lightning.modules.codec_module import CodecModule
-from lic_lightning.progress import Progress
-from lic_lightning.status import CellState, Left, left, states
+from lic_lightning.runs.cells import Cell, write_plan
+from lic_lightning.runs.lock import alone_in
+from lic_lightning.runs.progress import Progress
 
 Lic = Callable[..., Path]
 GRID = ("lmbda=-1,0.0067,0.0130,0.0250", "trainer.max_epochs=4")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lic_lightning.codecs.segpic_keys import GROUPS, KEPT_NAMES, rename
+from lic_lightning.codecs.networks.segpic_keys import GROUPS, KEPT_NAMES, rename
 from lic_lightning.codecs.weights import WeightsError, load_codec
 
 State = dict[str, Tensor]

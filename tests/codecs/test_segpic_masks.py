@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lic_lightning.codecs.freeze import FreezePolicy
 from lic_lightning.codecs.layers.regions import MaskError, expand, grid_regions, mask_regions
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
-from lic_lightning.freeze import FreezePolicy
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.objectives import MSE
 from lic_lightning.objectives.rate import bits_per_pixel

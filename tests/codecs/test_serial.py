@@ -12,7 +12,8 @@ from compressai.models import JointAutoregressiveHierarchicalPriors
 from compressai.zoo.image import model_architectures as architectures
 from torch import Tensor, nn
 
-from lic_lightning.codecs import entropy, serial
+from lic_lightning.codecs import entropy
+from lic_lightning.codecs.networks import autoregressive as serial
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.images import read_image
 

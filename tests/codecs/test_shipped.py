@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lic_lightning.codecs import shipped
-from lic_lightning.configs import CONF, cell_id, curve_id, reference_id
+from lic_lightning.runs.identity import CONF, cell_id, curve_id, reference_id
 
 
 def _ids(*overrides: str) -> list[str]:

@@ -10,10 +10,10 @@ from omegaconf import DictConfig
 from PIL import Image
 from skimage import data as skimage_data
 
-from lic_lightning.configs import CONF
 from lic_lightning.data import Category, DatasetNotFoundError, FolderDataset, ImageDataset, ListDataset
 from lic_lightning.data.dataset import MalformedDatasetError
-from lic_lightning.data.jpeg_ai import jpeg_ai_test
+from lic_lightning.data.layouts.jpeg_ai import jpeg_ai_test
+from lic_lightning.runs.identity import CONF
 
 PHOTOGRAPH = skimage_data.coffee()
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lic_lightning.bd import main
+from lic_lightning.commands.bd import main
 from lic_lightning.evaluation.results import write_rows
 
 RATE = [0.1, 0.2, 0.4, 0.8, 1.6]
@@ -136,5 +136,5 @@ def test_a_json_anchor_for_several_test_sets_needs_a_choice(tmp_path, anchor, sw
 
 def test_the_module_imports_nothing_heavy():
     heavy = "{'torch', 'polars', 'numpy', 'matplotlib', 'bjontegaard'}"
-    code = f"import sys, lic_lightning.bd; assert not {heavy} & set(sys.modules), sys.modules.keys()"
+    code = f"import sys, lic_lightning.commands.bd; assert not {heavy} & set(sys.modules), sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,7 @@ from torch import nn
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data import FolderDataset, Sample
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
-from lic_lightning.evaluation.metrics import MetricError, build_metrics, psnr
+from lic_lightning.metrics.image import MetricError, build_metrics, psnr
 
 
 class Pictures:

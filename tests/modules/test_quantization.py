@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from lic_lightning.codecs.quantization import prepare_entropy, straight_through
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.modules.quantization import prepare_entropy, straight_through
 
 
 def codec_in_float32_entropy() -> nn.Module:

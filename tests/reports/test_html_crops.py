@@ -13,7 +13,7 @@ from skimage import data as skimage_data
 
 from lic_lightning.callbacks.comparison import write_comparison
 from lic_lightning.codecs.registry import build
-from lic_lightning.run import Run
+from lic_lightning.runs.run import Run
 
 
 class TwoPhotographs:

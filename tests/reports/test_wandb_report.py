@@ -7,8 +7,8 @@ import pytest
 from lic_lightning.cli import main
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.loggers.wandb_report import build
-from lic_lightning.reports.runs import run_folders
 from lic_lightning.reports.tables import bd_table
+from lic_lightning.runs.folder import run_folders
 
 wr = pytest.importorskip("wandb_workspaces.reports.v2", reason="the extra `wandb-report` is not installed")
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lic_lightning.bitstream import FileCodec
 from lic_lightning.codecs import entropy
+from lic_lightning.codecs.delta import delta, write_delta
 from lic_lightning.codecs.weights import load_codec, save_state
-from lic_lightning.delta import delta, write_delta
 
 CODEC, LMBDA = "mbt2018-mean", 0.013
 

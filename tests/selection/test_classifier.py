@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from skimage import data as skimage_data
 
-from lic_lightning.data.folder import FolderDataset
+from lic_lightning.data.layouts.folder import FolderDataset
 from lic_lightning.selection.classifier import (
     Classifier,
     ClassifierError,

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lic_lightning import cli
 from lic_lightning.bitstream import FileCodec
+from lic_lightning.codecs.delta import delta, write_delta
 from lic_lightning.codecs.weights import save_state
-from lic_lightning.delta import delta, write_delta
 from lic_lightning.selection.classifier import Classifier, ClassifierInfo, save_classifier
 
 LMBDA = "0.013"

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lic_lightning import cli, select_encoder
+from lic_lightning import cli
+from lic_lightning.commands import selector as select_encoder
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.selection.choices import ChoicesError
 

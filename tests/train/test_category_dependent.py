@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 from skimage import data as skimage_data
 
-from lic_lightning.configs import CONF, cell_id
 from lic_lightning.evaluation.results import SCHEMA, read_rows
+from lic_lightning.runs.identity import CONF, cell_id
 
 Lic = Callable[..., Path]
 

@@ -7,11 +7,11 @@ import torch
 from compressai.entropy_models import EntropyModel
 from torch import nn
 
+from lic_lightning.codecs.freeze import FreezeError, FreezePolicy, trainable_by_role
 from lic_lightning.codecs.registry import names, spec
 from lic_lightning.codecs.roles import tensor_roles
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
-from lic_lightning.freeze import FreezeError, FreezePolicy, trainable_by_role
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.objectives import MSE
 

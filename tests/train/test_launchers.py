@@ -11,8 +11,8 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from lic_lightning.configs import CONF
-from lic_lightning.status import states
+from lic_lightning.commands.status import states
+from lic_lightning.runs.identity import CONF
 
 Lic = Callable[..., Path]
 

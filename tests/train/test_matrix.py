@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lic_lightning.codecs.registry import names
-from lic_lightning.configs import CONF
 from lic_lightning.evaluation.results import read_rows
+from lic_lightning.runs.identity import CONF
 
 Lic = Callable[..., Path]
 
@@ -86,7 +86,7 @@ def test_ddp_on_two_cpu_processes_is_one_run(tiny: tuple[str, ...], photographs:
         "LIC_OUTPUT": str(tmp_path),
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "lic_lightning.train", *overrides]
+    command = [sys.executable, "-m", "lic_lightning.commands.train", *overrides]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "num_processes: 2" in done.stderr.lower() or "2 processes" in done.stderr

@@ -14,11 +14,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lic_lightning.callbacks.decoder_guard import DecoderGuard, DecoderMovedError
+from lic_lightning.codecs.freeze import FreezePolicy
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
 from lic_lightning.evaluation.image_row import image_row
-from lic_lightning.freeze import FreezePolicy
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.objectives import MSE
 

@@ -11,12 +11,12 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 from torch import nn
 
+from lic_lightning.codecs.freeze import FreezePolicy
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import tensor_roles
 from lic_lightning.codecs.weights import load_codec, save_state
-from lic_lightning.configs import CONF
 from lic_lightning.evaluation.results import read_rows
-from lic_lightning.freeze import FreezePolicy
+from lic_lightning.runs.identity import CONF
 
 Lic = Callable[..., Path]
 

@@ -17,12 +17,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lic_lightning import lock
-from lic_lightning.checkpoint import AtomicCheckpointIO, CheckpointError, checkpoint_to_resume
+from lic_lightning.commands.status import states
 from lic_lightning.evaluation.results import read_rows
-from lic_lightning.lock import is_held
 from lic_lightning.modules.codec_module import CodecModule
-from lic_lightning.status import states
+from lic_lightning.runs import lock
+from lic_lightning.runs.checkpoint import AtomicCheckpointIO, CheckpointError, checkpoint_to_resume
+from lic_lightning.runs.lock import is_held
 
 Lic = Callable[..., Path]
 

@@ -1,0 +1,142 @@
+"""Deltas: what a tuned encoder changes in the codec that it was tuned from, in one file.
+
+One decoder is deployed; each encoder comes as a delta. Tensors are stored whole and exact, not as differences: an
+encoder read back writes the same bytes, bit for bit.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import yaml
+from torch import Tensor, nn
+
+from lic_lightning.codecs.described import NotDescribedError, described, load_described
+from lic_lightning.codecs.fingerprint import codec_fingerprint
+from lic_lightning.codecs.registry import spec
+from lic_lightning.codecs.roles import named_tensors, tensor_roles
+from lic_lightning.codecs.weights import WeightsError, load_codec
+from lic_lightning.files import write_atomically
+from lic_lightning.runs.run import WEIGHTS
+
+SUFFIX = ".delta.safetensors"
+KEY = "lic_lightning.codecs.delta"
+
+
+class DeltaError(ValueError):
+    """A delta that can't be made, or does not fit the codec it is put on; the message says why."""
+
+
+@dataclass(frozen=True)
+class DeltaInfo:
+    """What a delta says of itself.
+
+    Attributes:
+        codec: registered name.
+        category: what the encoder was tuned on.
+        lmbda: that it was tuned for.
+        base: fingerprint of all tensors of the codec that it belongs on.
+    """
+
+    codec: str
+    category: str
+    lmbda: float
+    base: str
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A delta in memory: by name the tensors that changed."""
+
+    info: DeltaInfo
+    tensors: dict[str, Tensor]
+
+    def pack(self) -> bytes:
+        """The file's bytes."""
+        return described(self.tensors, KEY, asdict(self.info))
+
+
+def delta_of_run(run: Path, base_weights: str | None = None) -> Delta:
+    """The delta of a finished run against the codec that it started from.
+
+    Args:
+        run: its folder.
+        base_weights: where the start's weights are now, if not where the run found them.
+
+    Raises:
+        WeightsError: no finished run there, or its start can't be loaded.
+        DeltaError: the run moved its decoder.
+    """
+    if not (run / WEIGHTS).is_file():
+        raise WeightsError(f"{run} has no {WEIGHTS}: not the folder of a finished run")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    settings = {key: value for key, value in config["codec"].items() if key != "_target_"}
+    if base_weights is not None:
+        settings["weights"] = base_weights
+    if settings["weights"] == "none":
+        raise DeltaError(f"{run} started from nothing: there is no codec that its encoder could be a delta of")
+    base, tuned = load_codec(**settings), load_codec(**{**settings, "weights": str(run / WEIGHTS)})
+    return delta(config["codec"]["name"], base, tuned, config["category"]["name"], float(config["lmbda"]))
+
+
+def delta(name: str, base: nn.Module, tuned: nn.Module, category: str, lmbda: float) -> Delta:
+    """What differs between two codecs registered as `name`.
+
+    Raises:
+        DeltaError: a decoder-side tensor differs, or a shape.
+    """
+    before, roles = dict(named_tensors(base)), tensor_roles(base, spec(name).roles)
+    changed = {n: t.detach().cpu() for n, t in named_tensors(tuned) if not t.equal(before[n])}
+    if moved := [n for n in changed if roles[n] != "encoder"]:
+        raise DeltaError(
+            f"the decoder moved ({moved[0]} and {len(moved) - 1} more tensors): a delta is of an encoder under the "
+            "fixed decoder; export the whole codec, without --delta"
+        )
+    return Delta(DeltaInfo(name, category, lmbda, codec_fingerprint(base)), changed)
+
+
+def write_delta(path: Path, made: Delta) -> None:
+    """Writes a delta, whole or not at all.
+
+    Raises:
+        DeltaError: the name does not end in `.delta.safetensors`, by which deltas are known.
+    """
+    if not path.name.endswith(SUFFIX):
+        raise DeltaError(f"{path}: a delta's name ends in {SUFFIX}")
+    write_atomically(path, made.pack())
+
+
+def read_delta(path: Path) -> Delta:
+    """A delta from its file; nothing in it is executed.
+
+    Raises:
+        FileNotFoundError: no such file.
+        DeltaError: not a delta.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no delta at {path}")
+    try:
+        about, tensors = load_described(path, KEY)
+        return Delta(DeltaInfo(**about), tensors)
+    except (NotDescribedError, TypeError) as error:
+        raise DeltaError(f"{path} is not the file of a delta") from error
+
+
+def apply_delta(base: nn.Module, made: Delta) -> nn.Module:
+    """A copy of `base` with the delta's encoder.
+
+    Raises:
+        DeltaError: the delta was made against another codec.
+    """
+    if (found := codec_fingerprint(base)) != made.info.base:
+        raise DeltaError(
+            f"the delta of {made.info.category} belongs on {made.info.codec} {made.info.base[:12]} (lmbda "
+            f"{made.info.lmbda:g}), but these weights are {found[:12]}"
+        )
+    codec = copy.deepcopy(base)
+    tensors = dict(named_tensors(codec))
+    for name, tensor in made.tensors.items():
+        tensors[name].data.copy_(tensor)
+    return codec

@@ -1,0 +1,1 @@
+"""Networks, one file each; a file that calls `register` is a codec."""

@@ -1,0 +1,1 @@
+"""The subcommands of `lic`, one thin file each."""

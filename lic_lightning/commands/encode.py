@@ -1,0 +1,140 @@
+"""`lic encode`: pictures to `.lic` files."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lic_lightning.commands.convert import add_options, convert, pairs
+
+if TYPE_CHECKING:  # `lic encode --help` must not wait for torch
+    from lic_lightning.bitstream import FileCodec
+    from lic_lightning.selection.pick import Pick
+
+DEFAULT_CODEC = "mbt2018-mean"
+WHOLE_PIXELS = 4_000_000  # above it, a codec that can't run in tiles is worth a word
+EXAMPLES = """\
+examples:
+  lic encode photo.jpg -o photo.lic                      the shipped mbt2018-mean at lmbda 0.0130
+  lic encode photo.jpg --lmbda 0.0035                    photo.lic, beside the photograph
+  lic encode photos/ -o coded/ --weights outputs/main/0123456789ab --jobs 4
+  lic encode 'photos/*.jpg' --codec mbt2018 --weights zoo -o coded/
+  lic encode photo.jpg --encoder food --encoders outputs/category_dependent_reduced
+  lic encode photos/ -o coded/ --encoder best --encoders deltas/ --lmbda 0.0067
+  lic encode photos/ -o coded/ --encoder auto --encoders deltas/ --classifier outputs/selector
+
+Whatever a tuned encoder writes, the base decoder reads: `lic decode` needs the reference alone. EXIF orientation is
+applied, colours are converted to sRGB where the file has another ICC profile, transparency becomes white; no metadata
+is kept. Exit code 1 if some of several files failed, 2 if all did.
+"""
+
+
+class EncodeError(ValueError):
+    """A request that can't be met; the message says which and why."""
+
+
+@dataclass
+class Encoding:
+    """Codes one picture; a `convert.Conversion`."""
+
+    codec: FileCodec
+    max_pixels: int
+    pick: Pick | None = None
+
+    def __call__(self, source: Path, target: Path) -> str:
+        from lic_lightning.data.images import read_image
+        from lic_lightning.files import write_atomically
+
+        image = read_image(source, srgb=True)
+        _, height, width = image.shape
+        if width * height > self.max_pixels:
+            raise EncodeError(f"{width}×{height} is more than --max-pixels {self.max_pixels}")
+        name, content = self.pick(image) if self.pick else ("", self.codec.encode(image))
+        write_atomically(target, content)
+        whole = not self.codec.tiled and width * height > WHOLE_PIXELS
+        note = f"; {self.codec.name} can't run in tiles: memory grows with the picture" if whole else ""
+        bpp = 8 * len(content) / (width * height)
+        encoder = f", encoder {name}" if name else ""
+        return f"{target}: {width}×{height}, {len(content):,} bytes, {bpp:.4f} bpp{encoder}{note}"
+
+
+def main(argv: list[str]) -> int:
+    """Encodes; returns the exit code."""
+    args = _parser().parse_args(argv)
+    from PIL import Image
+
+    from lic_lightning.bitstream import FileCodec
+    from lic_lightning.bitstream.container import MAX_PIXELS
+    from lic_lightning.codecs.weights import load_codec
+
+    suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
+    todo = pairs(args.inputs, args.output, suffixes, ".lic")
+    name, weights = _source(args.codec, args.weights)
+    codec = FileCodec(name, load_codec(name, weights=weights, lmbda=args.lmbda, metric=args.metric))
+    encoding = Encoding(codec, args.max_pixels or MAX_PIXELS, _pick(args, codec))
+    return convert(encoding, todo, args.jobs, args.force, "lic encode")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lic encode", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, folders of them, or quoted globs")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="file for one picture, else a folder")
+    parser.add_argument("--codec", metavar="NAME", help=f"see `lic codecs`; default {DEFAULT_CODEC}, or the run's")
+    parser.add_argument(
+        "--weights",
+        default="shipped",
+        metavar="W",
+        help="shipped (default), zoo, a file, or the folder of a finished run",
+    )
+    parser.add_argument("--lmbda", type=float, default=0.013, help="which of the shipped or zoo's; default 0.0130")
+    parser.add_argument("--metric", choices=("mse", "ms-ssim"), default="mse", help="what the zoo's were trained for")
+    parser.add_argument(
+        "--encoder", metavar="E", help="best: try all, keep the smallest R + λD; auto: ask the classifier; or a name"
+    )
+    parser.add_argument(
+        "--encoders", type=Path, metavar="PATH", help="runs, deltas or weights tuned under the decoder of --weights"
+    )
+    parser.add_argument("--classifier", type=Path, metavar="PATH", help="what `lic selector` trained, for auto")
+    add_options(parser)
+    return parser
+
+
+def _pick(args: argparse.Namespace, base: FileCodec) -> Pick | None:
+    """How the encoder is chosen; None where the weights' own codes."""
+    if (args.encoder is None) != (args.encoders is None):
+        raise EncodeError("--encoder E and --encoders PATH go together")
+    if (args.encoder == "auto") != (args.classifier is not None):
+        raise EncodeError("--encoder auto and --classifier PATH go together")
+    if args.encoder is None:
+        return None
+    from lic_lightning.selection.encoders import load_encoders
+    from lic_lightning.selection.pick import Best, Classified, Named
+
+    encoders = load_encoders(args.encoders, base, args.lmbda)
+    if args.encoder == "best":
+        return Best(encoders, args.lmbda)
+    if args.encoder == "auto":
+        from lic_lightning.selection.classifier import load_classifier
+
+        return Classified(load_classifier(args.classifier), encoders)
+    return Named(args.encoder, encoders)
+
+
+def _source(codec: str | None, weights: str) -> tuple[str, str]:
+    """Name of the codec, and its weights as `load_codec` takes them."""
+    if weights == "none":
+        raise EncodeError("--weights none: nobody else has an untrained decoder, so nobody could read the file")
+    folder = Path(weights).expanduser()
+    if not folder.is_dir():
+        return codec or DEFAULT_CODEC, weights
+    from omegaconf import OmegaConf
+
+    from lic_lightning.runs.run import WEIGHTS
+
+    if not (folder / WEIGHTS).is_file():
+        raise EncodeError(f"{folder} has no {WEIGHTS}: not the folder of a finished run")
+    return codec or OmegaConf.load(folder / "config.yaml").codec.name, str(folder / WEIGHTS)

@@ -1,0 +1,52 @@
+"""`lic evaluate`: real bytes of given weights on test sets. Trains nothing; writes rows as a training run does."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import hydra
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from lic_lightning.callbacks.rd_report import report
+from lic_lightning.codecs.fingerprint import decoder_fingerprint
+from lic_lightning.codecs.registry import spec
+from lic_lightning.commands.train import reference
+from lic_lightning.evaluation.point import judge
+from lic_lightning.runs import provenance
+from lic_lightning.runs.identity import CONF, run_of
+from lic_lightning.runs.job import run_job
+from lic_lightning.runs.run import Run
+
+log = logging.getLogger("lic.evaluate")
+
+
+def evaluate(cfg: DictConfig, folder: Path) -> Run:
+    """Evaluates the weights that `cfg` names on its test sets, and on the test split of its category if it has one."""
+    run = run_of(cfg, folder)
+    if run.finished:
+        log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
+    else:
+        codec = instantiate(cfg.codec)
+        test_sets = instantiate(cfg.data).test_sets
+        provenance.record(cfg, folder)
+        fingerprint = decoder_fingerprint(codec, spec(cfg.codec.name).roles)
+        cache = Path(cfg.paths.output) / "reference"
+        settings = instantiate(cfg.evaluation)
+        judge(run, codec, fingerprint, None, reference(cfg, codec), test_sets, settings, cache)
+    loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
+    report(run, loggers)
+    for logger in loggers:
+        logger.finalize("success")
+    return run
+
+
+@hydra.main(config_path=str(CONF), config_name="evaluate", version_base="1.3")
+def main(cfg: DictConfig) -> None:
+    """Hydra's entry point."""
+    run_job(evaluate, cfg)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""`lic screen`: what each point of a sweep gains over the reference's curve, one λ being enough."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # `lic --help` must not wait for numpy, polars and torch
+    import polars as pl
+
+    from lic_lightning.evaluation.curve import Curve
+    from lic_lightning.evaluation.gain import Gain
+
+DESCRIPTION = """\
+The gain of each point of a sweep: its rate against the rate that the reference's curve (pchip, log-rate over
+quality) needs for the same quality, in percent, negative being better, with a 95 % paired bootstrap over images.
+So one λ a setting tells what deserves the full grid. The reference is evaluated at the λ that the sweep lacks; it
+is kept in the cache of reference curves, so that happens once.
+"""
+ANCHOR_QUALITIES = range(1, 7)  # the papers' six λ
+WEIGHTS_BY_LMBDA = ("shipped", "zoo")
+
+
+class ScreenError(ValueError):
+    """The sweep has nothing to be screened against; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A point of a sweep and its gain; `refused` is the reason where there is none."""
+
+    curve: str
+    test_set: str
+    lmbda: float
+    gain: Gain | None
+    refused: str | None = None
+
+
+def main(argv: list[str]) -> int:
+    """Runs `lic screen` with its arguments; returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="lic screen", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="of a sweep: outputs/main")
+    parser.add_argument("--metric", choices=("psnr", "ms-ssim"), default="psnr", help="quality; default psnr")
+    parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
+    arguments = parser.parse_args(argv)
+    points = screen(arguments.folder, arguments.metric)
+    if arguments.json:
+        print(json.dumps([asdict(point) for point in points], indent=2))
+    else:
+        _print(points, arguments.metric)
+    return 0
+
+
+def screen(folder: Path, metric: Any = "psnr") -> list[Screened]:
+    """The gain of each tuned point in a sweep's folder, the best first, those without one at the end.
+
+    Raises:
+        FileNotFoundError: no such folder, or no results in it.
+        ScreenError: a reference's other λ can't be evaluated.
+    """
+    import polars as pl
+
+    from lic_lightning.evaluation.curve import anchor_of, curves
+    from lic_lightning.evaluation.results import read_rows, without_repeats
+
+    rows = read_rows(folder)
+    more = [_reference_rows(folder, rows, cell) for cell in _one_cell_per_curve(rows)]
+    found = curves(without_repeats(pl.concat([rows, *more])))
+    points = [
+        _screened(anchor_of(curve, found), curve, point, metric)
+        for curve in found
+        if curve.role == "tuned"
+        for point in range(len(curve.rate))
+    ]
+    return sorted(points, key=lambda point: (point.gain is None, point.gain.percent if point.gain else 0.0))
+
+
+def _one_cell_per_curve(rows: pl.DataFrame) -> list[str]:
+    tuned = rows.filter(role="tuned").drop_nulls("reference")
+    return tuned.unique("curve", keep="first", maintain_order=True)["cell"].to_list()
+
+
+def _reference_rows(folder: Path, rows: pl.DataFrame, cell: str) -> pl.DataFrame:
+    """Rows of a cell's reference at the papers' λ, on the cell's test sets."""
+    import polars as pl
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from lic_lightning.codecs.quality import LMBDAS
+    from lic_lightning.codecs.registry import spec
+    from lic_lightning.evaluation.point import reference_rows
+    from lic_lightning.evaluation.results import SCHEMA
+    from lic_lightning.runs.identity import run_of
+
+    cfg: Any = OmegaConf.load(folder / cell / "config.yaml")
+    if (weights := cfg.reference.codec.weights) not in WEIGHTS_BY_LMBDA:
+        raise ScreenError(
+            f"cell {cell}: its reference has one point and no curve, as its weights are {weights}: "
+            "run the sweep with reference=shipped or reference=zoo"
+        )
+    (curve,) = rows.filter(role="tuned", cell=cell)["reference"].unique()
+    run = replace(run_of(cfg, folder / cell), reference=curve)
+    test_sets = instantiate(cfg.data, cache=False).test_sets
+    settings, cache = instantiate(cfg.evaluation), Path(cfg.paths.output) / "reference"
+    found = []
+    for quality in ANCHOR_QUALITIES:
+        lmbda = LMBDAS[cfg.objective.metric][quality]
+        print(f"the reference at λ {lmbda:g} on {', '.join(test_sets)}", file=sys.stderr)
+        reference = instantiate(cfg.reference.codec, lmbda=lmbda, quality=None)
+        columns = replace(run, lmbda=lmbda).reference_columns()
+        found += reference_rows(reference, test_sets, spec(run.codec).stride, settings, cache, columns)
+    return pl.DataFrame(found, schema=SCHEMA)
+
+
+def _screened(anchor: Curve | None, curve: Curve, point: int, metric: Any) -> Screened:
+    from lic_lightning.evaluation.gain import GainRefused, gain
+
+    what = curve.name, curve.test_set, float(curve.lmbda[point])
+    if anchor is None:
+        return Screened(*what, None, "no reference on these images")
+    try:
+        return Screened(*what, gain(anchor, curve, point, metric))
+    except GainRefused as reason:
+        return Screened(*what, None, str(reason))
+
+
+def _print(points: Sequence[Screened], metric: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"rate against the reference's at equal {metric}")
+    for column in ("curve", "test set"):
+        table.add_column(column, overflow="fold")
+    for column in ("λ", "bpp", "dB", "reference bpp", "gain", "95 % interval"):
+        table.add_column(column, justify="right")
+    for point in points:
+        answer = point.gain
+        if answer is None:
+            numbers = ["", "", "", point.refused or "", ""]
+        else:
+            interval = f"[{answer.interval[0]:+.2f}, {answer.interval[1]:+.2f}]" if answer.interval else "-"
+            rates = f"{answer.rate:.4f}", f"{answer.quality:.3f}", f"{answer.reference_rate:.4f}"
+            numbers = [*rates, f"{answer.percent:+.2f} %", interval]
+        table.add_row(*map(Text, (point.curve, point.test_set, f"{point.lmbda:g}", *numbers)))
+    Console().print(table)

@@ -1,0 +1,1 @@
+"""Data sets by their official layouts, one file each."""

@@ -1,0 +1,137 @@
+"""Training of heads: on features of a frozen codec, or together with the codec's encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
+
+from lic_lightning.codecs.latents import model_latents, synthesize
+from lic_lightning.data.batch import Batch
+from lic_lightning.data.recognition import Features
+from lic_lightning.heads.view import View
+from lic_lightning.modules.codec_module import CodecModule, OptimizerFactory, SchedulerFactory
+
+
+def accuracies(classes: int) -> nn.ModuleDict:
+    """Top-1 and, where there are more classes, top-5 over an epoch."""
+    found = {f"top{k}": MulticlassAccuracy(classes, top_k=k, average="micro") for k in (1, 5) if k < classes}
+    return nn.ModuleDict(found)
+
+
+class HeadModule(pl.LightningModule):
+    """Trains a head on features that do not depend on it: latents of a frozen codec, or pixels.
+
+    Args:
+        head: features to logits (B,classes).
+        classes: their number.
+        optimizer: called with the head's parameters.
+        scheduler: called with the optimizer; None keeps the learning rate. Steps once an epoch.
+    """
+
+    def __init__(
+        self, head: nn.Module, classes: int, optimizer: OptimizerFactory, scheduler: SchedulerFactory | None = None
+    ) -> None:
+        super().__init__()
+        self.head, self.optimizer_factory, self.scheduler_factory = head, optimizer, scheduler
+        self.accuracy = accuracies(classes)
+
+    def training_step(self, batch: Features, batch_idx: int) -> Tensor:
+        """Cross-entropy of one batch."""
+        loss = F.cross_entropy(self.head(batch.values), batch.label)
+        self.log("train/loss", loss.detach(), on_step=True, on_epoch=True, batch_size=len(batch.name))
+        return loss
+
+    def validation_step(self, batch: Features, batch_idx: int) -> None:
+        """Cross-entropy and accuracies of the central views as `val/…`."""
+        logits = self.head(batch.values)
+        loss = F.cross_entropy(logits, batch.label)
+        self.log("val/loss", loss, batch_size=len(batch.name), sync_dist=True)
+        log_accuracies(self, self.accuracy, logits, batch.label)
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer over the head."""
+        return _optimizers(self.optimizer_factory(self.head.parameters()), self.scheduler_factory)
+
+
+class JointModule(CodecModule):
+    """Trains a codec's trainable part and a head together, the loss weighing cross-entropy against R + λD.
+
+    The head sees ŷ and σ̂ of the codec's own forward: in training as its quantizer makes them, so that gradients reach
+    the encoder, rounded in validation.
+
+    Args:
+        head: latents to logits.
+        classes: their number.
+        weighting: see `objectives.recognition`; its parameters, if it has any, train with the head.
+        view: of the latents; training draws from torch's generator, whose state a checkpoint keeps.
+        codec_lr: learning rate of the codec; None is the head's.
+        settings: those of CodecModule.
+    """
+
+    def __init__(
+        self,
+        *,
+        head: nn.Module,
+        classes: int,
+        weighting: nn.Module,
+        view: View,
+        codec_lr: float | None = None,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        self.head, self.weighting, self.view, self.codec_lr = head, weighting, view, codec_lr
+        self.accuracy = accuracies(classes)
+
+    def configure_optimizers(self) -> Any:
+        """One optimizer over codec, head and weighting."""
+        own = {} if self.codec_lr is None else {"lr": self.codec_lr}
+        codec = [parameter for parameter in self.codec.parameters() if parameter.requires_grad]
+        groups: Any = [
+            {"params": [*self.head.parameters(), *self.weighting.parameters()]},
+            {"params": codec, **own},
+        ]
+        return _optimizers(self.optimizer_factory(groups), self.scheduler_factory)
+
+    def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
+        assert batch.label is not None  # every classification set has them
+        training = stage == "train"
+        found = model_latents(self.codec, batch.image)
+        latents = {name: found[name] for name in ("y_hat", "scales")}
+        draws = torch.rand(len(batch.name), 3) if training else None
+        logits = self.head(self.view(latents, draws))
+        cross_entropy = F.cross_entropy(logits, batch.label)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and bool(self.weighting.needs_rd)):
+            output = {"x_hat": synthesize(self.codec, found), "likelihoods": found["likelihoods"]}
+            rd = self.objective(output, batch)
+        loss = self.weighting(cross_entropy, rd["loss"], self.global_step if training else None)
+        parts = {"loss": loss, "cross_entropy": cross_entropy, "bpp": rd["bpp"], "distortion": rd["distortion"]}
+        self.log_dict(
+            {f"{stage}/{name}": value.detach() for name, value in parts.items()},
+            on_step=training,
+            on_epoch=True,
+            batch_size=len(batch.name),
+            sync_dist=not training,
+        )
+        if not training:
+            log_accuracies(self, self.accuracy, logits, batch.label)
+        return parts
+
+
+def log_accuracies(module: pl.LightningModule, metrics: nn.ModuleDict, logits: Tensor, label: Tensor) -> None:
+    """Logs `val/top1` and `val/top5`, computed over the epoch."""
+    for name, metric in metrics.items():
+        assert isinstance(metric, Metric)
+        metric(logits, label)
+        module.log(f"val/{name}", metric, on_step=False, on_epoch=True, batch_size=label.numel())
+
+
+def _optimizers(optimizer: torch.optim.Optimizer, scheduler: SchedulerFactory | None) -> Any:
+    if scheduler is None:
+        return optimizer
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler(optimizer), "monitor": "val/loss"}}
