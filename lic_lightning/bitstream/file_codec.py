@@ -24,7 +24,7 @@ from lic_lightning.bitstream import symbols
 from lic_lightning.bitstream.container import FINGERPRINT_BYTES, MAX_PIXELS, Container, parse
 from lic_lightning.bitstream.errors import DamagedError, DecoderNotFoundError, LatentsError, TooLargeError
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
-from lic_lightning.codecs.latents import Latents, decode_latents
+from lic_lightning.codecs.latents import Found, decode_latents
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.tiled import Grid, analysis, analysis_grid, synthesis, synthesis_grid
 
@@ -81,7 +81,7 @@ class FileCodec:
         (left, _, top, _), _ = compute_padding(file.height, file.width, min_div=self.spec.stride)
         return image[:, top : top + file.height, left : left + file.width]
 
-    def latents(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Latents:
+    def latents(self, data: bytes, max_pixels: int = MAX_PIXELS) -> Found:
         """ŷ and σ̂ of the padded picture (see `codecs.latents`); the synthesis does not run.
 
         Raises:

@@ -20,7 +20,7 @@ import torch
 from torch import Size, Tensor, nn
 
 from lic_lightning.codecs.fingerprint import codec_fingerprint
-from lic_lightning.codecs.latents import Latents, decode_latents, pad, without_padding
+from lic_lightning.codecs.latents import Found, decode_latents, pad, without_padding
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.layouts.class_folders import Resized
 from lic_lightning.files import write_atomically
@@ -112,7 +112,7 @@ class LatentStore:
             self._shards[number] = read_shard(shard_path(self.folder, number))
         return self._shards[number][place]
 
-    def latents(self, index: int, codec: nn.Module) -> Latents:
+    def latents(self, index: int, codec: nn.Module) -> Found:
         """ŷ and σ̂ (M,h,w) of one image, without the cells of its padding."""
         coded = self[index]
         with torch.inference_mode():

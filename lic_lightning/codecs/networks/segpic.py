@@ -15,7 +15,7 @@ from compressai.models import CompressionModel
 from compressai.ops import quantize_ste
 from torch import Tensor, nn
 
-from lic_lightning.codecs.latents import Latents, decode_latents, model_latents, synthesize
+from lic_lightning.codecs.latents import Found, decode_latents, model_latents, synthesize
 from lic_lightning.codecs.layers.charm import ChARM
 from lic_lightning.codecs.layers.rat import RAT
 from lic_lightning.codecs.layers.regions import GRID, MaskError, Regions, check_mask, grid_regions, mask_regions
@@ -108,7 +108,7 @@ class SegPIC(CompressionModel):
         found = self.latents(x, mask)
         return {"x_hat": self.synthesis(found), "likelihoods": found["likelihoods"]}
 
-    def latents(self, x: Tensor, mask: Tensor | None = None) -> Latents:
+    def latents(self, x: Tensor, mask: Tensor | None = None) -> Found:
         """All that `forward` finds before the synthesis, of the same arguments.
 
         Returns:
@@ -166,7 +166,7 @@ class SegPIC(CompressionModel):
         return {"x_hat": self.synthesis(self.decompress_latents(strings, shape)).clamp_(0, 1)}
 
     @torch.no_grad()
-    def decompress_latents(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Latents:
+    def decompress_latents(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Found:
         """What `latents` returns but the likelihoods, from what `compress` returns."""
         y_strings, z_strings, p1_strings, p2_strings = strings
         height, width = (side * STRIDE for side in shape)
@@ -177,7 +177,7 @@ class SegPIC(CompressionModel):
         y_hat, scales = self.charm.decompress(y_strings, *self._hyper(z_hat, p2, regions2))
         return {"y_hat": y_hat, "scales": scales, "prototypes": p1, "regions": regions1}
 
-    def synthesis(self, found: Latents) -> Tensor:
+    def synthesis(self, found: Found) -> Tensor:
         """Images (B,3,H,W), not clamped, of what `latents` or `decompress_latents` returns."""
         return self.g_s1(self.rat_dec(self.g_s0(found["y_hat"]), found["prototypes"], found["regions"]))
 

@@ -1,0 +1,110 @@
+"""Symbols to bytes and back: CompressAI's native rANS coder behind two small protocols.
+
+A cut writes and reads through a `Coder` that it is given, one named stream after the other. `RANS` gives CompressAI's
+own strings; the file format gives a coder that checks symbols and stays within its bytes (`bitstream.symbols`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from compressai.ans import BufferedRansEncoder, RansDecoder
+from torch import Tensor
+
+
+class Tables(NamedTuple):
+    """What an entropy model tells the coder: per index a CDF in integers, its length, and the symbol it starts at."""
+
+    cdfs: list[list[int]]
+    lengths: list[int]
+    offsets: list[int]
+
+
+class Writer(Protocol):
+    """One string in the making."""
+
+    def write(self, symbols: list[int], indexes: list[int], tables: Tables) -> None:
+        """Adds symbols, each coded by the table of its index."""
+
+    def flush(self) -> bytes:
+        """The string, once all is written: rANS writes backwards."""
+
+
+class Reader(Protocol):
+    """One string being read."""
+
+    def read(self, indexes: list[int], tables: Tables) -> list[int]:
+        """The next symbols, one for each index."""
+
+
+class Coder(Protocol):
+    """Makes writers and readers for the strings of a stream, called by its name in the cut ("y", "z")."""
+
+    def writer(self, stream: str) -> Writer:
+        """A new string of a stream."""
+
+    def reader(self, stream: str, string: bytes) -> Reader:
+        """A string of a stream, from its beginning."""
+
+
+class RansWriter:
+    """CompressAI's encoder."""
+
+    def __init__(self) -> None:
+        self._encoder = BufferedRansEncoder()
+
+    def write(self, symbols: list[int], indexes: list[int], tables: Tables) -> None:
+        """Adds symbols, each coded by the table of its index."""
+        self._encoder.encode_with_indexes(symbols, indexes, *tables)
+
+    def flush(self) -> bytes:
+        """The string."""
+        return self._encoder.flush()
+
+
+class RansReader:
+    """CompressAI's decoder. It does not look where its string ends."""
+
+    def __init__(self, string: bytes) -> None:
+        self._decoder = RansDecoder()
+        self._decoder.set_stream(string)
+
+    def read(self, indexes: list[int], tables: Tables) -> list[int]:
+        """The next symbols, one for each index."""
+        return self._decoder.decode_stream(indexes, *tables)
+
+
+class Rans:
+    """Every string by itself, as CompressAI's models write and read them."""
+
+    def writer(self, stream: str) -> RansWriter:
+        """A new string."""
+        return RansWriter()
+
+    def reader(self, stream: str, string: bytes) -> RansReader:
+        """A string, from its beginning."""
+        return RansReader(string)
+
+
+RANS = Rans()
+
+
+def encode(coder: Coder, stream: str, symbols: Tensor, indexes: Tensor, tables: Tables) -> list[bytes]:
+    """Strings of symbols (B,…), one for each image; `indexes` are of the same shape."""
+    strings = []
+    for symbols_of_one, indexes_of_one in zip(symbols, indexes, strict=True):
+        writer = coder.writer(stream)
+        writer.write(symbols_of_one.flatten().int().tolist(), indexes_of_one.flatten().tolist(), tables)
+        strings.append(writer.flush())
+    return strings
+
+
+def decode(coder: Coder, stream: str, strings: Sequence[bytes], indexes: Tensor, tables: Tables) -> Tensor:
+    """Symbols, float32 of the shape of `indexes` (B,…), from one string for each image."""
+    symbols = [
+        coder.reader(stream, string).read(indexes_of_one.flatten().tolist(), tables)
+        for string, indexes_of_one in zip(strings, indexes, strict=True)
+    ]
+    return torch.tensor(symbols, dtype=torch.int32, device=indexes.device).reshape(indexes.shape).float()
