@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from torch import nn
 
 from lic_lightning.callbacks.comparison import write_comparison
+from lic_lightning.callbacks.judged import decoder_columns, load_best
 from lic_lightning.callbacks.rd_report import report
-from lic_lightning.codecs import entropy
-from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.evaluation.evaluate import Settings, for_coding
 from lic_lightning.evaluation.point import judge
@@ -46,7 +44,9 @@ class RDPoint(pl.Callback):
         assert isinstance(module, CodecModule)
         if trainer.interrupted or not trainer.is_global_zero:
             return
-        codec = best_codec(trainer, module)
+        load_best(trainer, module)
+        codec = for_coding(module.codec)
+        decoder = None if module.freeze_policy.claim(module.codec, module.roles) == "moves" else self.start
         test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
         save_state(codec, self.run.folder / WEIGHTS)
         for name, images in test_sets.items():  # before the rows, with which the run counts as finished
@@ -54,24 +54,11 @@ class RDPoint(pl.Callback):
         judge(
             self.run,
             codec,
-            decoder_fingerprint(codec, module.roles),
-            self.start if module.fixes_decoder or module.freeze_policy.deployed else None,
+            decoder_columns(trainer, module, decoder),
+            decoder,
             self.reference,
             test_sets,
             self.settings,
             self.cache,
         )
         report(self.run, trainer.loggers)
-
-
-def best_codec(trainer: pl.Trainer, module: CodecModule) -> nn.Module:
-    """A copy of the codec with the weights of the lowest `val/loss`, or the last ones where none were kept."""
-    codec = for_coding(module.codec)
-    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    if best:
-        state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
-        entropy.fit_cdf_buffers(codec, state, prefix="codec.")
-        nn.Module.load_state_dict(codec, {name.removeprefix("codec."): t for name, t in state.items()})
-    elif not module.fixes_decoder:
-        entropy.solve_quantiles(codec)
-    return codec

@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from torch import Tensor, nn
 
-from lic_lightning.codecs import entropy
-from lic_lightning.codecs.fingerprint import decoder_fingerprint
+from lic_lightning.callbacks.judged import decoder_columns, load_best
 from lic_lightning.codecs.latents import decode_latents, without_padding
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import save_state
@@ -26,7 +25,7 @@ from lic_lightning.data.recognition import RecognitionData
 from lic_lightning.evaluation.answers import Answer, Examiner, labelled, original_row
 from lic_lightning.evaluation.evaluate import Settings, for_coding
 from lic_lightning.evaluation.image_row import Row
-from lic_lightning.evaluation.point import digest, reference_rows, tuned_rows
+from lic_lightning.evaluation.point import digest, reference_rows, tuned_rows, untrained
 from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.heads.head_file import HEAD, HeadInfo, save_head
@@ -64,14 +63,16 @@ class RecognitionPoint(lightning.Callback):
         load_best(trainer, module)
         head = module.get_submodule("head").cpu().eval()
         codec, decoder, info = self.codec, None, self.info
+        claimed = {"decoder_fingerprint": ""} if codec is None else untrained(info.decoder_fingerprint)
         if isinstance(module, JointModule):
             codec = for_coding(module.codec)
-            decoder = self.codec if module.fixes_decoder else None
+            decoder = None if module.freeze_policy.claim(module.codec, module.roles) == "moves" else self.codec
+            claimed = decoder_columns(trainer, module, decoder)
             save_state(codec, self.run.folder / WEIGHTS)
-            info = replace(info, decoder_fingerprint=decoder_fingerprint(codec, module.roles), weights=WEIGHTS)
+            info = replace(info, decoder_fingerprint=claimed["decoder_fingerprint"], weights=WEIGHTS)
         save_head(self.run.folder / HEAD, head, info)
         answers = list(self._answers(data, codec, head))
-        columns = {**self.run.columns(), "curve_name": self.curve_name, "decoder_fingerprint": info.decoder_fingerprint}
+        columns = {**self.run.columns(), "curve_name": self.curve_name, **claimed}
         rows = self._image_rows(data, codec, decoder, columns)
         write_rows(self.run.results, labelled(rows, answers, info.classes))
         if codec is not None and data.source != "decoded":
@@ -143,18 +144,6 @@ class RecognitionPoint(lightning.Callback):
             else:
                 logger.log_metrics(metrics)
                 logger.save()
-
-
-def load_best(trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-    """Puts the weights of the lowest `val/loss` into the module; the last ones stay where none were kept."""
-    best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-    if best:
-        state = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
-        if isinstance(module, JointModule):
-            entropy.fit_cdf_buffers(module.codec, state, prefix="codec.")
-        module.load_state_dict(state)
-    elif isinstance(module, JointModule) and not module.fixes_decoder:
-        entropy.solve_quantiles(module.codec)
 
 
 def _decode_latents(coded: Coded, codec: nn.Module, stride: int) -> dict[str, Any]:

@@ -29,7 +29,8 @@ def codec_fingerprint(codec: nn.Module) -> str:
 
 def tensor_digest(name: str, tensor: Tensor) -> str:
     """SHA-256 (hex) of one named tensor."""
-    data = tensor.detach().cpu().contiguous()
+    # A copy: torch never resizes again what NumPy has looked at, and another checkpoint's CDFs need another size
+    data = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     digest = hashlib.sha256(f"{name}|{tuple(data.shape)}|{data.dtype}|".encode())
     digest.update(data.reshape(-1).view(torch.uint8).numpy().tobytes() if data.numel() else b"")
     return digest.hexdigest()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from compressai.entropy_models import EntropyBottleneck, EntropyModel
 from torch import nn
 
-from lic_lightning.codecs.roles import ROLES, RoleTable, tensor_roles
+from lic_lightning.codecs.roles import ROLES, RoleTable, named_tensors, tensor_roles
 
 
 class FreezeError(ValueError):
@@ -45,9 +45,19 @@ class FreezePolicy:
                 modules = ", ".join(sorted(table))
                 raise FreezeError(f"freeze.train names {group!r}; known: roles {', '.join(ROLES)}; modules {modules}")
         for name, parameter in codec.named_parameters():
-            trains = any(group == roles[name] or _within(name, group) for group in self.train)
-            parameter.requires_grad_(trains and not name.endswith(".quantiles"))
+            parameter.requires_grad_(self._covers(name, roles[name]) and not name.endswith(".quantiles"))
         self.hold(codec)
+
+    def frozen(self, codec: nn.Module, table: RoleTable) -> set[str]:
+        """Names of the parameters and buffers that may not move once the policy is applied: what no group covers.
+
+        The quantiles and CDFs of a bottleneck that trains follow its density, whichever part of it was named.
+        """
+        moves = {name for name, role in tensor_roles(codec, table).items() if self._covers(name, role)}
+        for prefix, module in codec.named_modules():
+            if isinstance(module, EntropyBottleneck) and any(p.requires_grad for p in module.parameters()):
+                moves |= {f"{prefix}.{name}" for name in ("quantiles", "_quantized_cdf", "_offset", "_cdf_length")}
+        return {name for name, _ in named_tensors(codec)} - moves
 
     def hold(self, codec: nn.Module) -> None:
         """Keeps modules that hold only frozen parameters in eval mode while the rest trains.
@@ -67,6 +77,15 @@ class FreezePolicy:
         """True if no decoder-side (decoder or entropy) parameter trains: the deployed decoder must still decode."""
         roles = tensor_roles(codec, table)
         return not any(p.requires_grad and roles[n] != "encoder" for n, p in codec.named_parameters())
+
+    def claim(self, codec: nn.Module, table: RoleTable) -> str:
+        """What a run says of its decoder: it is "fixed"; it moves, but the "deployed" one shall read; it "moves"."""
+        if self.fixes_decoder(codec, table):
+            return "fixed"
+        return "deployed" if self.deployed else "moves"
+
+    def _covers(self, name: str, role: str) -> bool:
+        return any(group == role or _within(name, group) for group in self.train)
 
 
 def trains_bottleneck(codec: nn.Module) -> bool:

@@ -13,7 +13,7 @@ from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.registry import spec
 from lic_lightning.commands.train import reference
-from lic_lightning.evaluation.point import judge
+from lic_lightning.evaluation.point import judge, untrained
 from lic_lightning.runs import provenance
 from lic_lightning.runs.identity import CONF, run_of
 from lic_lightning.runs.job import run_job
@@ -31,10 +31,10 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
         codec = instantiate(cfg.codec)
         test_sets = instantiate(cfg.data).test_sets
         provenance.record(cfg, folder)
-        fingerprint = decoder_fingerprint(codec, spec(cfg.codec.name).roles)
+        claimed = untrained(decoder_fingerprint(codec, spec(cfg.codec.name).roles))
         cache = Path(cfg.paths.output) / "reference"
         settings = instantiate(cfg.evaluation)
-        judge(run, codec, fingerprint, None, reference(cfg, codec), test_sets, settings, cache)
+        judge(run, codec, claimed, None, reference(cfg, codec), test_sets, settings, cache)
     loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
     report(run, loggers)
     for logger in loggers:

@@ -17,8 +17,8 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lic_lightning.callbacks.decoder_guard import DecoderGuard
 from lic_lightning.callbacks.freeze_table import FreezeTable
+from lic_lightning.callbacks.guard import Guard
 from lic_lightning.callbacks.recognition import RecognitionPoint
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.latents import model_latents
@@ -91,7 +91,7 @@ def recognize(cfg: DictConfig, folder: Path) -> Run:
         enable_checkpointing=bool(cfg.callbacks.get("checkpoint")),
         callbacks=[
             *(instantiate(callback) for callback in cfg.callbacks.values() if callback),
-            *([DecoderGuard(), FreezeTable()] if source == "joint" else []),
+            *([Guard(), FreezeTable()] if source == "joint" else []),
             point,
         ],
         logger=[instantiate(logger) for logger in cfg.logger.values() if logger],
@@ -144,7 +144,7 @@ def latent_channels(codec: nn.Module, name: str) -> int:
 
 
 def _module(cfg: DictConfig, head: nn.Module, codec: nn.Module | None, view: View, classes: int) -> pl.LightningModule:
-    optimizer, scheduler = instantiate(cfg.optimizer), instantiate(cfg.scheduler.factory)
+    optimizer, scheduler = instantiate(cfg.optimizer), instantiate(cfg.scheduler)
     if cfg.task.source != "joint":
         return HeadModule(head, classes, optimizer, scheduler)
     assert codec is not None

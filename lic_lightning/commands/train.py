@@ -89,8 +89,7 @@ def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
         freeze=instantiate(cfg.freeze),
         objective=instantiate(cfg.objective.loss),
         optimizer=instantiate(cfg.optimizer),
-        scheduler=instantiate(cfg.scheduler.factory),
-        interval=cfg.scheduler.interval,
+        scheduler=instantiate(cfg.scheduler),
         conditions=spec(cfg.codec.name).conditions,
         quantizer=cfg.quantizer,
     )

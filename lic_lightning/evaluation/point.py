@@ -28,7 +28,7 @@ log = logging.getLogger("lic.evaluation")
 def judge(
     run: Run,
     codec: nn.Module,
-    fingerprint: str,
+    claimed: Row,
     decoder: nn.Module | None,
     reference: nn.Module | None,
     test_sets: Mapping[str, Images],
@@ -40,7 +40,7 @@ def judge(
     Args:
         run: what the rows say of themselves, and where they go.
         codec: the one that is judged.
-        fingerprint: of the codec's decoder.
+        claimed: columns on the codec's decoder: `decoder_fingerprint`, what was claimed of it, which checks ran.
         decoder: the untouched codec that must read the strings under a fixed decoder, or None.
         reference: what the run is judged against, or None.
         test_sets: whole images by name.
@@ -48,7 +48,7 @@ def judge(
         cache: folder of the reference's rows, one file per (weights, images, settings).
     """
     stride = spec(run.codec).stride
-    columns = {**run.columns(), "decoder_fingerprint": fingerprint}
+    columns = {**run.columns(), **claimed}
     rows = tuned_rows(codec, test_sets, stride, settings, decoder, columns)
     if reference is not None:
         rows += reference_rows(reference, test_sets, stride, settings, cache, run.reference_columns())
@@ -71,8 +71,18 @@ def tuned_rows(
         for row in coded:
             if gap := rate_gap(row):
                 log.warning("real and estimated rate differ on %s, %s", name, gap)
-        rows += [{**columns, "test_set": name, "test_set_digest": digest(images), **row} for row in coded]
+        about = {**columns, "test_set": name, "test_set_digest": digest(images)}
+        rows += [{**about, "decoder_found": _found(about, row), **row} for row in coded]
     return rows
+
+
+def untrained(fingerprint: str) -> Row:
+    """What rows say of the decoder of a codec that nothing was trained of."""
+    return {"decoder_fingerprint": fingerprint, "decoder_claim": "untrained", "decoder_checks": ""}
+
+
+def _found(columns: Row, row: Row) -> str | None:
+    return row["withheld"] or ("passed" if columns["decoder_checks"] else None)
 
 
 def reference_rows(

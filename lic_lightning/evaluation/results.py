@@ -29,6 +29,9 @@ SCHEMA: dict[str, Any] = {
     "lmbda": pl.Float64,  # the quality setting for classic codecs
     "seed": pl.Int64,
     "decoder_fingerprint": pl.String,
+    "decoder_claim": pl.String,  # fixed, deployed (moved, but said to read), moves, untrained
+    "decoder_checks": pl.String,  # which checks of it ran
+    "decoder_found": pl.String,  # what they found
     "test_set": pl.String,
     "test_set_digest": pl.String,
     "image": pl.String,
@@ -55,8 +58,10 @@ SCHEMA: dict[str, Any] = {
     "label_kmac": pl.Float64,  # thousand multiply-accumulates for that, per coded pixel
 }
 
-# Of labelled images only: null where a row does not name them, and in files written before they were there
-OPTIONAL = ("label", "predicted", "top1", "top5", "label_s", "label_kmac")
+# Null where a row does not name them (what is labelled, what has trained), and in files written before they were there
+OPTIONAL = (
+    "decoder_claim", "decoder_checks", "decoder_found", "label", "predicted", "top1", "top5", "label_s", "label_kmac",
+)  # fmt: skip
 
 # The same measurement: a sweep holds its reference's rows once per run.
 IDENTITY = ("role", "curve", "test_set_digest", "domain", "lmbda", "image")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
@@ -14,16 +14,13 @@ from lic_lightning.codecs.freeze import FreezeError, FreezePolicy, trains_bottle
 from lic_lightning.codecs.quantization import Quantizer, prepare_entropy
 from lic_lightning.codecs.roles import RoleTable
 from lic_lightning.data.batch import Batch
+from lic_lightning.modules.schedule import CONSTANT, OptimizerFactory, Schedule
 
 
 class Objective(Protocol):
     """A differentiable scalar of (codec output, batch), under "loss", with its named parts."""
 
     def __call__(self, output: dict[str, Any], batch: Batch) -> dict[str, Tensor]: ...
-
-
-OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
-SchedulerFactory = Callable[[torch.optim.Optimizer], Any]
 
 
 class CodecModule(pl.LightningModule):
@@ -33,10 +30,9 @@ class CodecModule(pl.LightningModule):
         codec: network with CompressAI's contract.
         roles: its role table.
         freeze: applied here, before the optimizer exists, and held through every `.train()`.
-        objective: the loss.
+        objective: the loss. A network inside it is frozen, and stays in eval mode.
         optimizer: called with the trainable parameters.
-        scheduler: called with the optimizer; None keeps the learning rate.
-        interval: "epoch" or "step", when the scheduler steps. A plateau scheduler watches `val/loss`.
+        scheduler: of its learning rate.
         conditions: fields of a batch (region masks) that the codec takes in training. Validation goes without: it
             measures what is deployed, and chooses the weights by that.
         quantizer: what stands in for rounding in training, see `prepare_entropy`.
@@ -52,8 +48,7 @@ class CodecModule(pl.LightningModule):
         freeze: FreezePolicy,
         objective: Objective,
         optimizer: OptimizerFactory,
-        scheduler: SchedulerFactory | None = None,
-        interval: str = "epoch",
+        scheduler: Schedule = CONSTANT,
         conditions: Sequence[str] = (),
         quantizer: Quantizer = "mixed",
     ) -> None:
@@ -63,9 +58,10 @@ class CodecModule(pl.LightningModule):
         self.freeze_policy = freeze
         self.objective = objective
         self.optimizer_factory = optimizer
-        self.scheduler_factory = scheduler
-        self.interval = interval
+        self.scheduler = scheduler
         self.conditions = tuple(conditions)
+        if isinstance(objective, nn.Module):
+            objective.requires_grad_(False)
         freeze.apply(codec, roles)
         prepare_entropy(codec, quantizer)
         self.train()  # codecs are loaded in eval mode, and Lightning trains in the mode that it finds
@@ -79,6 +75,8 @@ class CodecModule(pl.LightningModule):
         """Switches the mode, frozen modules staying in eval."""
         super().train(mode)
         self.freeze_policy.hold(self.codec)
+        if isinstance(self.objective, nn.Module):
+            self.objective.eval()
         return self
 
     def forward(self, image: Tensor) -> dict[str, Any]:
@@ -111,23 +109,19 @@ class CodecModule(pl.LightningModule):
             raise FreezeError(
                 f"freeze={self.freeze_policy.name} trains nothing: choose another policy, or `lic evaluate`"
             )
-        optimizer = self.optimizer_factory(trainable)
-        if self.scheduler_factory is None:
-            return optimizer
-        scheduler = {
-            "scheduler": self.scheduler_factory(optimizer),
-            "interval": self.interval,
-            "monitor": "val/loss",
-        }
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+        return self.scheduler.of(self.optimizer_factory(trainable))
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As torch's, after making room for the CDFs of `state_dict`, whose sizes depend on the densities."""
+        entropy.fit_cdf_buffers(self.codec, dict(state_dict), prefix="codec.")
+        return super().load_state_dict(state_dict, strict, assign)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Adds the state of torch's generators, so that a resumed run draws the noise it would have drawn."""
         checkpoint["rng"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Makes room for the checkpoint's CDFs and takes back the state of the generators."""
-        entropy.fit_cdf_buffers(self.codec, checkpoint["state_dict"], prefix="codec.")
+        """Takes back the state of the generators."""
         self._rng = checkpoint["rng"]
 
     def on_train_start(self) -> None:

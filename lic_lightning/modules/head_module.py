@@ -15,7 +15,8 @@ from lic_lightning.codecs.latents import model_latents, synthesize
 from lic_lightning.data.batch import Batch
 from lic_lightning.data.recognition import Features
 from lic_lightning.heads.view import View
-from lic_lightning.modules.codec_module import CodecModule, OptimizerFactory, SchedulerFactory
+from lic_lightning.modules.codec_module import CodecModule
+from lic_lightning.modules.schedule import CONSTANT, OptimizerFactory, Schedule
 
 
 def accuracies(classes: int) -> nn.ModuleDict:
@@ -31,14 +32,14 @@ class HeadModule(pl.LightningModule):
         head: features to logits (B,classes).
         classes: their number.
         optimizer: called with the head's parameters.
-        scheduler: called with the optimizer; None keeps the learning rate. Steps once an epoch.
+        scheduler: of its learning rate.
     """
 
     def __init__(
-        self, head: nn.Module, classes: int, optimizer: OptimizerFactory, scheduler: SchedulerFactory | None = None
+        self, head: nn.Module, classes: int, optimizer: OptimizerFactory, scheduler: Schedule = CONSTANT
     ) -> None:
         super().__init__()
-        self.head, self.optimizer_factory, self.scheduler_factory = head, optimizer, scheduler
+        self.head, self.optimizer_factory, self.scheduler = head, optimizer, scheduler
         self.accuracy = accuracies(classes)
 
     def training_step(self, batch: Features, batch_idx: int) -> Tensor:
@@ -56,7 +57,7 @@ class HeadModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the head."""
-        return _optimizers(self.optimizer_factory(self.head.parameters()), self.scheduler_factory)
+        return self.scheduler.of(self.optimizer_factory(self.head.parameters()))
 
 
 class JointModule(CodecModule):
@@ -96,7 +97,7 @@ class JointModule(CodecModule):
             {"params": [*self.head.parameters(), *self.weighting.parameters()]},
             {"params": codec, **own},
         ]
-        return _optimizers(self.optimizer_factory(groups), self.scheduler_factory)
+        return self.scheduler.of(self.optimizer_factory(groups))
 
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         assert batch.label is not None  # every classification set has them
@@ -129,9 +130,3 @@ def log_accuracies(module: pl.LightningModule, metrics: nn.ModuleDict, logits: T
         assert isinstance(metric, Metric)
         metric(logits, label)
         module.log(f"val/{name}", metric, on_step=False, on_epoch=True, batch_size=label.numel())
-
-
-def _optimizers(optimizer: torch.optim.Optimizer, scheduler: SchedulerFactory | None) -> Any:
-    if scheduler is None:
-        return optimizer
-    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler(optimizer), "monitor": "val/loss"}}

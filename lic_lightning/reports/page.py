@@ -187,9 +187,7 @@ def origins(runs: Sequence[RunFolder], rows: pl.DataFrame | None) -> list[Origin
             lines.append(Origin(run, different, "", run.error or run.state, False))
             continue
         reasons = Counter(own["withheld"].drop_nulls().to_list())
-        proof = _proof(run.config, len(own))
-        if reasons:
-            proof = "; ".join(f"withheld, {count} of {len(own)} images: {why}" for why, count in reasons.items())
+        proof = _proof(own)
         lines.append(Origin(run, different, own["decoder_fingerprint"][0], proof, bool(reasons)))
     return lines
 
@@ -201,25 +199,17 @@ def common_overrides(runs: Sequence[RunFolder]) -> list[str]:
     return [override for override in runs[0].overrides if all(override in run.overrides for run in runs)]
 
 
-def _proof(config: Mapping[str, Any], images: int) -> str:
-    if not config:
-        return "no config.yaml beside the rows: unknown"
-    trained = config["freeze"]["train"]
-    if not trained:
-        return "nothing trained"
-    if not all(_on_encoder_side(group, config["codec"]["name"]) for group in trained):
-        return "the decoder side trained: nothing to prove"
-    guard = "guard passed" if (config.get("callbacks") or {}).get("guard") else "guard was off"
-    return f"{guard}; cross-decode passed: {images} of {images} images bit for bit"
-
-
-def _on_encoder_side(group: str, codec: str) -> bool:
-    """Whether an entry of `freeze.train`, a role or a module, lies before the bitstream."""
-    if group in ("encoder", "decoder", "entropy"):
-        return group == "encoder"
-    from lic_lightning.codecs.registry import spec  # imports every network
-
-    return spec(codec).roles.get(group.partition(".")[0]) == "encoder"
+def _proof(rows: pl.DataFrame) -> str:
+    """What the rows of a cell say of its decoder: what was claimed, which checks ran, what they found."""
+    first = rows.row(0, named=True)
+    claim = f"decoder {first['decoder_claim'] or 'not told of'}"
+    if reasons := Counter(rows["withheld"].drop_nulls().to_list()):
+        found = "; ".join(f"withheld, {count} of {len(rows)} images: {why}" for why, count in reasons.items())
+    elif not first["decoder_checks"]:
+        return claim
+    else:
+        found = "; ".join(f"{n} of {len(rows)} images {f}" for f, n in Counter(rows["decoder_found"]).items())
+    return f"{claim}; {first['decoder_checks'] or 'checks not told of'}: {found}"
 
 
 def lacking_classic(runs: Sequence[RunFolder], rows: pl.DataFrame) -> list[str]:

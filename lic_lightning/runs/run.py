@@ -75,6 +75,7 @@ class Run:
         return {
             "role": "reference",
             "decoder_fingerprint": "",
+            "decoder_claim": "untrained",
             "cell": self.reference,
             "curve": self.reference,
             "curve_name": self.reference_name,

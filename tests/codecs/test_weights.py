@@ -46,6 +46,18 @@ def test_compressai_wrappings_are_read(tmp_path: Path, wrapping: str, prefix: st
     assert equal(codec, load_codec("mbt2018-mean", lmbda=LMBDA, weights=str(tmp_path / "c.pth.tar")))
 
 
+def test_a_checkpoint_that_holds_more_than_the_codec_is_read(tmp_path: Path) -> None:
+    codec = small()
+    state = {f"codec.{name}": tensor for name, tensor in codec.state_dict().items()}
+    more = {
+        "objective.features.0.weight": torch.ones(3),
+        "head.fc.bias": torch.ones(2),
+        "discriminator.0.weight": torch.ones(1),
+    }
+    torch.save({"state_dict": {**more, **state}}, tmp_path / "last.ckpt")
+    assert equal(codec, load_codec("mbt2018-mean", lmbda=LMBDA, weights=str(tmp_path / "last.ckpt")))
+
+
 def test_zoo_files_with_old_bottleneck_names_and_no_cdfs_are_read(tmp_path: Path) -> None:
     codec = small()
     old = {"matrices.": "_matrix", "biases.": "_bias", "factors.": "_factor"}

@@ -5,7 +5,9 @@ import json
 import polars as pl
 import pytest
 import torch
+from torch.optim.lr_scheduler import OneCycleLR
 
+from lic_lightning.callbacks.recognition import RecognitionPoint
 from lic_lightning.cli import main as lic
 from lic_lightning.codecs.weights import load_codec, save_state
 from lic_lightning.data.latent_store import StoreError
@@ -49,6 +51,48 @@ def test_under_encoder_only_the_base_decoder_reads_the_stream(lic_recognize, tas
     [run] = [path.parent for path in folder.glob("*/results.parquet")]
     assert rows["withheld"].to_list() == [None] * 4  # a bit that the base decodes otherwise would be named here
     assert (run / "codec.safetensors").is_file()
+
+
+def test_the_base_really_reads_the_stream_of_a_joint_training(lic_recognize, monkeypatch):
+    judge = RecognitionPoint.on_fit_end
+
+    def with_another_base(self, trainer, module):
+        self.codec.g_s[6].weight.data.mul_(1.5)
+        judge(self, trainer, module)
+
+    monkeypatch.setattr(RecognitionPoint, "on_fit_end", with_another_base)
+    rows = read_rows(lic_recognize("task=joint", "task.codec_lr=0.01"))
+    assert all(reason.startswith("cross-decode") for reason in rows["withheld"])
+    assert rows["decoder_found"].to_list() == rows["withheld"].to_list()
+
+
+def test_a_claim_that_the_base_reads_the_stream_is_measured(lic_recognize):
+    moved = ("freeze.train=[encoder,entropy]", "+freeze.deployed=true", "freeze.name=wording", "task.codec_lr=0.1")
+    rows = read_rows(lic_recognize("task=joint", *moved, "trainer.max_epochs=2"))
+    assert rows["decoder_claim"].unique().to_list() == ["deployed"]
+    assert rows["decoder_checks"].unique().to_list() == ["guard, cross-decode"]
+    assert all(reason.startswith("cross-decode") for reason in rows["withheld"])
+
+
+def test_a_schedule_of_steps_steps_in_every_module(lic_recognize, monkeypatch):
+    monkeypatch.setattr(OneCycleLR, "step", counted := Counted(OneCycleLR.step))
+    lic_recognize("scheduler=onecycle", "trainer.max_steps=4", "trainer.max_epochs=2")
+    lic_recognize("task=joint", "scheduler=onecycle", "trainer.max_steps=4", "trainer.max_epochs=2")
+    assert counted.calls == 2 * (4 + 1)  # and one as it is made
+
+
+class Counted:
+    """A method that counts its calls."""
+
+    def __init__(self, method):
+        self.method, self.calls = method, 0
+
+    def __get__(self, instance, owner):
+        def call(*args, **settings):
+            self.calls += 1
+            return self.method(instance, *args, **settings)
+
+        return call
 
 
 def test_the_encoder_moves_and_the_decoder_does_not(lic_recognize, tmp_path):

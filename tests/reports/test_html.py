@@ -182,18 +182,21 @@ def test_a_withheld_point_says_why(sweep):
 
 
 @pytest.mark.parametrize(
-    ("trained", "guard", "proof"),
+    ("claim", "checks", "found", "proof"),
     [
-        (["encoder"], {}, "guard was off; cross-decode passed: 10 of 10 images"),
-        (["g_a.6", "h_a"], {"_target_": "guard"}, "guard passed; cross-decode passed: 10 of 10 images"),
-        (["encoder", "g_s"], {"_target_": "guard"}, "the decoder side trained: nothing to prove"),
-        ([], {}, "nothing trained"),
+        ("fixed", "guard, cross-decode", "passed", "decoder fixed; guard, cross-decode: 10 of 10 images passed"),
+        ("fixed", "cross-decode", "passed", "decoder fixed; cross-decode: 10 of 10 images passed"),
+        ("moves", "", None, "decoder moves"),
+        (None, None, None, "decoder not told of"),  # rows from before these columns
     ],
 )
-def test_the_proof_follows_from_what_trained(sweep, trained, guard, proof):
+def test_the_proof_is_what_the_rows_say(sweep, claim, checks, found, proof):
     name_cells(sweep)
-    config = {"freeze": {"train": trained}, "codec": {"name": "mbt2018-mean"}, "callbacks": {"guard": guard}}
-    (sweep / "food-0.013" / "config.yaml").write_text(yaml.safe_dump({**config, "lmbda": 0.013}))
+    path = sweep / "food-0.013" / "results.parquet"
+    told = {"decoder_claim": claim, "decoder_checks": checks, "decoder_found": found}
+    write_rows(path, [{**row, **told} for row in read_rows(path).to_dicts()])
+    config = {"freeze": {"train": ["latent_codec.hyper.h_a"]}, "codec": {"name": "elic2022-official"}, "lmbda": 0.013}
+    (sweep / "food-0.013" / "config.yaml").write_text(yaml.safe_dump(config))
     assert proof in page(sweep).text
 
 

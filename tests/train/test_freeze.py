@@ -88,6 +88,21 @@ def test_a_compiled_codec_stays_frozen() -> None:
     assert moved == {"g_a", "h_a"}
 
 
+@pytest.mark.parametrize("name", names())
+def test_none_trains_every_parameter_and_moves_every_role(name: str) -> None:
+    codec = small(name)
+    trained = module(codec, NONE, name)
+    before = {n: p.detach().clone() for n, p in codec.named_parameters()}
+    batch = Batch(image=torch.rand(2, 3, 64, 64), name=["noise"] * 2)
+    optimizer = trained.configure_optimizers()
+    MSE(1.0)(trained(batch.image), batch)["loss"].backward()
+    optimizer.step()
+    without = {n for n, p in codec.named_parameters() if p.grad is None and not n.endswith(".quantiles")}
+    roles = tensor_roles(codec, spec(name).roles)
+    moved = {roles[n] for n, p in codec.named_parameters() if not p.equal(before[n])}
+    assert (without, moved) == (set(), {"encoder", "decoder", "entropy"})
+
+
 def test_frozen_entropy_models_still_add_noise_in_training() -> None:
     codec = small()
     module(codec, ENCODER_ONLY)
