@@ -113,11 +113,6 @@ COMMANDS = {
         "the codecs: parameters by role, kMAC per pixel, weights found",
         "lic codecs --json",
     ),
-    "selfies": Command(
-        "lic_lightning.selfie_list",
-        "the ids of Flickr30k's selfies, by what the captions say",
-        "lic selfies flickr30k/results_20130124.token",
-    ),
     "doctor": Command(
         "lic_lightning.commands.doctor",
         "what is installed, which data sets and weights were found where",

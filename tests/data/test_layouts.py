@@ -166,6 +166,6 @@ def test_a_list_that_does_not_fit_its_folder_says_what_is_wrong(tmp_path, conten
 
 def test_a_missing_list_says_where_what_and_how(tmp_path, test_set):
     photograph(tmp_path / "flickr30k/flickr30k-images/1.jpg")
-    with pytest.raises(Exception, match=r"selfies\.txt.* Expected layout: .* How to get it: .*lic selfies") as error:
+    with pytest.raises(Exception, match=r"selfies\.txt.* Expected layout: .* How to get it: .*selfies\.py") as error:
         test_set("flickr30k_selfie")
     assert isinstance(error.value.__cause__, DatasetNotFoundError)

@@ -1,4 +1,4 @@
-"""`lic selfies`: the ids of Flickr30k's selfies, found by what the captions say.
+"""The ids of Flickr30k's selfies, found by what the captions say.
 
 The category paper tests on 3,931 selfies of Flickr30k and says neither how they were chosen nor which they are. Here an
 image counts if one of its five captions speaks of a selfie, of someone who takes a picture of themselves, or of people
@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from lic_lightning.files import write_atomically
@@ -26,7 +27,7 @@ EPILOG = """\
 CAPTIONS is results_20130124.token (one `ID.jpg#0<tab>caption` a line) or dataset_flickr30k.json. LIST has an id a
 line; test_sets=flickr30k_selfie reads it from flickr30k/selfies.txt below paths.data.
 
-example: lic selfies flickr30k/results_20130124.token -o flickr30k/selfies.txt
+example: python experiments/category_dependent_lic/selfies.py flickr30k/results_20130124.token
 """
 
 
@@ -34,14 +35,10 @@ class CaptionsError(ValueError):
     """A file that holds no Flickr30k captions, or a pattern that is no regular expression."""
 
 
-def main(argv: list[str]) -> int:
-    """Runs `lic selfies` with its arguments; writes the list and says how many ids it has.
-
-    Raises:
-        CaptionsError: CAPTIONS is of another form, or no caption matches.
-    """
+def main(argv: list[str] | None = None) -> int:
+    """Writes the list and says how many ids it has; 2 and one line where CAPTIONS is unfit or nothing matches."""
     parser = argparse.ArgumentParser(
-        prog="lic selfies", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("captions", metavar="CAPTIONS", type=Path)
     parser.add_argument("-o", "--output", metavar="LIST", type=Path, help="default: selfies.txt beside CAPTIONS")
@@ -52,18 +49,29 @@ def main(argv: list[str]) -> int:
         "--agree", type=int, default=1, choices=range(1, 6), help="of an image's five captions, how many must match"
     )
     args = parser.parse_args(argv)
-
-    patterns = args.pattern or PATTERNS
-    captions = read_captions(args.captions)
-    found = selfies(captions, patterns, args.agree)
-    if not found:
-        raise CaptionsError(f"no captions of {args.captions} match: no list was written")
-    output = args.output or args.captions.with_name("selfies.txt")
-    rule = f"{args.agree} or more captions of {args.captions.name} match {' or '.join(patterns)}"
-    header = f"# {len(found)} of {len(captions)} images: {rule}"
-    write_atomically(output, "\n".join([header, *found, ""]).encode())
-    print(f"{len(found)} of {len(captions)} images: {output}")
+    try:
+        print(write_list(args.captions, args.output, args.pattern or PATTERNS, args.agree))
+    except (OSError, CaptionsError) as error:
+        print(f"selfies: {error}", file=sys.stderr)
+        return 2
     return 0
+
+
+def write_list(captions: Path, output: Path | None, patterns: Sequence[str], agree: int) -> str:
+    """Writes the ids of the selfies, one a line, and returns how many there are and where.
+
+    Raises:
+        CaptionsError: the captions are of another form, or none matches.
+    """
+    texts = read_captions(captions)
+    ids = selfies(texts, patterns, agree)
+    if not ids:
+        raise CaptionsError(f"no captions of {captions} match: no list was written")
+    output = output or captions.with_name("selfies.txt")
+    rule = f"{agree} or more captions of {captions.name} match {' or '.join(patterns)}"
+    header = f"# {len(ids)} of {len(texts)} images: {rule}"
+    write_atomically(output, "\n".join([header, *ids, ""]).encode())
+    return f"{len(ids)} of {len(texts)} images: {output}"
 
 
 def selfies(captions: Mapping[str, Iterable[str]], patterns: Iterable[str] = PATTERNS, agree: int = 1) -> list[str]:
@@ -109,3 +117,7 @@ def _from_tokens(path: Path, text: str) -> dict[str, list[str]]:
             raise CaptionsError(f"{path}, line {number}: expected `ID.jpg#0<tab>caption`, found {line[:60]!r}")
         captions[Path(file).stem].append(caption)
     return dict(captions)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "experiments" / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "experiments" / "benchmarks"
 SIDES = {
     "training": ["lic_lightning", "bare loop"],
     "evaluation": ["lic_lightning", "eval_model"],
