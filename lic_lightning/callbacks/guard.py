@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import pytorch_lightning as pl
 from torch import Tensor, nn
@@ -43,9 +44,13 @@ class Guard(pl.Callback):
             for logger in trainer.loggers:
                 logger.log_hyperparams({"decoder_fingerprint": fingerprint})
 
+    def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """The checkpoint that a run goes on from, in the module by now, may not bring another decoder."""
+        self.check(module, f"in the checkpoint {trainer.ckpt_path}")
+
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """The checkpoint that a run goes on from may not bring another decoder."""
-        self.check(module, f"in the checkpoint {trainer.ckpt_path}" if trainer.ckpt_path else "before the first step")
+        """Checks before the first step."""
+        self.check(module, "before the first step")
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Checks after each validation."""
