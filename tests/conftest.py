@@ -75,6 +75,6 @@ TINY = (
     "data.workers=0",
     "trainer=cpu",
     "trainer.max_epochs=1",
-    "callbacks.progress_bar=null",
+    "++callbacks.progress_bar=null",  # `lic evaluate` has no callbacks
     "evaluation.classic=[]",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import polars as pl
@@ -10,24 +11,30 @@ from rich.console import Console
 from rich.table import Table
 
 from lic_lightning.evaluation.bd_rate import BDRate
-from lic_lightning.evaluation.curve import Curve, anchor_of, curves
+from lic_lightning.evaluation.curve import Curve, anchor_of, curves, without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
 from lic_lightning.runs.run import Run
+
+log = logging.getLogger("lic.evaluation")
 
 
 def report(run: Run, loggers: Iterable[Logger]) -> None:
     """Prints the run's curve so far on each test set, writes it into the run's folder, and sends it to the loggers."""
     rows = read_rows(run.folder.parent)
     rows = rows.filter(pl.col("curve").is_in([run.curve, run.reference or ""]))
+    own = point_metrics(run, rows)
+    rows, doubles = without_doubles(rows)
+    for double in doubles:
+        log.warning("%s", double)
     entries = bd_table(rows)
     console = Console()
     for table in (*points_tables(rows), as_rich(entries)):
         console.print(table)
     write_atomically(run.folder / "rd_curve.md", as_markdown(entries).encode())
     write_atomically(run.folder / "rd_points.csv", points_csv(rows).encode())
-    metrics = {**point_metrics(run, rows), **bd_metrics(entries)}
+    metrics = {**own, **bd_metrics(entries)}
     for logger in loggers:
         if isinstance(logger, WandbLogger):
             _to_wandb(logger, run, rows, metrics)

@@ -32,7 +32,7 @@ from lic_lightning.heads.view import View
 from lic_lightning.modules.head_module import HeadModule, JointModule
 from lic_lightning.runs import provenance
 from lic_lightning.runs.checkpoint import AtomicCheckpointIO, checkpoint_to_resume
-from lic_lightning.runs.identity import CONF, cell_id, curve_id
+from lic_lightning.runs.identity import CONF, cell_id, curve_id, weights_id, weights_name
 from lic_lightning.runs.job import run_job
 from lic_lightning.runs.run import Run
 
@@ -118,6 +118,8 @@ def recognition_run(cfg: DictConfig, folder: Path, dataset: str) -> Run:
         objective=f"{cfg.task.name} {cfg.head.name}",
         lmbda=float(cfg.lmbda),
         seed=int(cfg.seed),
+        weights=weights_id(cfg, "codec.weights"),
+        weights_name=weights_name(cfg),
     )
 
 

@@ -67,10 +67,12 @@ def screen(folder: Path, metric: Any = "psnr") -> list[Screened]:
     """
     import polars as pl
 
-    from lic_lightning.evaluation.curve import anchor_of, curves
+    from lic_lightning.evaluation.curve import anchor_of, curves, without_doubles
     from lic_lightning.evaluation.results import read_rows, without_repeats
 
-    rows = read_rows(folder)
+    rows, doubles = without_doubles(read_rows(folder))
+    for double in doubles:
+        print(f"lic screen: {double}", file=sys.stderr)
     more = [_reference_rows(folder, rows, cell) for cell in _one_cell_per_curve(rows)]
     found = curves(without_repeats(pl.concat([rows, *more])))
     points = [

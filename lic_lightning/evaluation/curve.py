@@ -29,7 +29,7 @@ UNSTATED = "unstated"
 
 
 class CurveError(ValueError):
-    """A file that holds no RD curve; the message names it and says what was expected."""
+    """What makes no RD curve: a file that holds none, or two runs at one λ; the message names it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,7 @@ class Curve:
         image_rate, image_quality: the same per image, arrays (points, images).
         id, reference: curve ids of this curve and of its anchor.
         withheld: the points left out, each with its λ and the reason.
+        weights: what each point's run started from, by content; "" where unknown.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Curve:
     freeze: str = ""
     test_set_digest: str = ""
     withheld: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
 
 
 def axis(metric: str, values: Array) -> Array:
@@ -80,10 +82,38 @@ def curves(rows: pl.DataFrame) -> list[Curve]:
     """One curve per curve id, test set and metric domain, sorted by role, name and test set.
 
     A point counts only whole: one withheld image, or one that is missing, leaves the point out and names it.
+
+    Raises:
+        CurveError: a curve has two runs at one λ (see `without_doubles`); names both.
     """
+    _, doubles = without_doubles(rows)
+    if doubles:
+        raise CurveError("; ".join(doubles))
     keys = ["role", "curve", "test_set_digest", "domain"]
     found = [_curve(group) for _, group in rows.group_by(keys, maintain_order=True)]
     return sorted(_distinct(found), key=lambda curve: (curve.role, curve.name, curve.test_set, curve.domain))
+
+
+def without_doubles(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of the curves that have one run at each λ, and one line on each curve that has not.
+
+    Two runs meet where their configs differ in nothing but what a curve's points may differ in: a file of weights that
+    was overwritten between two starts, or two qualities at one λ.
+    """
+    import polars as pl
+
+    from lic_lightning.evaluation.results import run_of_rows
+
+    runs = rows.with_columns(run_of_rows()).unique(["role", "curve", "lmbda", "run", "weights"], maintain_order=True)
+    doubled = runs.filter(pl.len().over("role", "curve", "lmbda") > 1)
+    lines = []
+    for (_, curve, lmbda), pair in doubled.group_by(["role", "curve", "lmbda"], maintain_order=True):
+        who = " and ".join(f"cell {c} (weights {w or 'unknown'})" for c, w in pair.select("cell", "weights").rows())
+        lines.append(
+            f"{pair['curve_name'][0]} [{curve[:8]}] has {len(pair)} runs at λ {lmbda:g}: {who}; "
+            "the curve is left out until one of them is moved to another folder"
+        )
+    return rows.join(doubled.select("role", "curve"), on=["role", "curve"], how="anti"), lines
 
 
 def anchor_of(test: Curve, candidates: Sequence[Curve]) -> Curve | None:
@@ -159,12 +189,13 @@ def as_compressai_json(curve: Curve) -> bytes:
 def _curve(rows: pl.DataFrame) -> Curve:
     first = rows.row(0, named=True)
     images = tuple(rows["image"].unique(maintain_order=True).to_list())
-    points, withheld = {}, []
+    points, weights, withheld = {}, {}, []
     for (lmbda,), point in rows.group_by(["lmbda"], maintain_order=True):
         if reason := _unusable(point, len(images)):
             withheld.append(f"λ {lmbda:g}: {reason}")
         else:
             points[lmbda] = {row["image"]: row for row in point.iter_rows(named=True)}
+            weights[lmbda] = point["weights"][0] or ""
 
     def matrix(column: str) -> Array:
         # A null in any cell becomes NaN
@@ -187,6 +218,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
         image_quality=quality,
         id=first["curve"],
         withheld=tuple(withheld),
+        weights=tuple(np.array(list(weights.values()), dtype=object)[order]),
         **{key: first[key] for key in ("role", "reference", "codec", "category", "freeze", "test_set_digest")},
     )
 

@@ -28,6 +28,7 @@ SCHEMA: dict[str, Any] = {
     "objective": pl.String,
     "lmbda": pl.Float64,  # the quality setting for classic codecs
     "seed": pl.Int64,
+    "weights": pl.String,  # that the run started from, by content
     "decoder_fingerprint": pl.String,
     "decoder_claim": pl.String,  # fixed, deployed (moved, but said to read), moves, untrained
     "decoder_checks": pl.String,  # which checks of it ran
@@ -60,11 +61,12 @@ SCHEMA: dict[str, Any] = {
 
 # Null where a row does not name them (what is labelled, what has trained), and in files written before they were there
 OPTIONAL = (
-    "decoder_claim", "decoder_checks", "decoder_found", "label", "predicted", "top1", "top5", "label_s", "label_kmac",
+    "weights", "decoder_claim", "decoder_checks", "decoder_found",
+    "label", "predicted", "top1", "top5", "label_s", "label_kmac",
 )  # fmt: skip
 
-# The same measurement: a sweep holds its reference's rows once per run.
-IDENTITY = ("role", "curve", "test_set_digest", "domain", "lmbda", "image")
+# The same measurement: a sweep holds its reference's rows once per run. Tuned rows are of their cell alone.
+IDENTITY = ("role", "curve", "weights", "test_set_digest", "domain", "lmbda", "image")
 
 
 class ResultsError(ValueError):
@@ -113,7 +115,15 @@ def result_files(folder: Path) -> list[Path]:
 
 def without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
     """The first row of each measurement, in the order of the rows."""
-    return rows.unique(subset=list(IDENTITY), keep="first", maintain_order=True)
+    # Files written before there was the column don't say their weights: those of newer ones stand for them
+    known = pl.col("weights").max().over("role", "curve", "lmbda", run_of_rows())
+    rows = rows.with_columns(pl.coalesce("weights", known), run_of_rows())
+    return rows.unique(subset=[*IDENTITY, "run"], keep="first", maintain_order=True).drop("run")
+
+
+def run_of_rows() -> pl.Expr:
+    """The column "run": the cell of tuned rows; empty for the reference's and classic ones, which no run owns."""
+    return pl.when(pl.col("role") == "tuned").then("cell").otherwise(pl.lit("")).alias("run")
 
 
 def _read(file: Path) -> pl.DataFrame:

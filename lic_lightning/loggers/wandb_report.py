@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lic_lightning.evaluation.bd_rate import METRICS, Method
+from lic_lightning.evaluation.curve import without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.reports.page import matrix
 from lic_lightning.reports.tables import Entry, as_markdown, bd_table
@@ -38,18 +39,26 @@ def publish(folder: Path, where: str, method: Method = "pchip", bootstrap: int =
             "W&B reports need the package wandb-workspaces: pip install 'lic-lightning[wandb-report]'"
         )
     runs = run_folders(folder)
-    entries = bd_table(read_rows(folder), method, bootstrap)
+    rows, doubles = without_doubles(read_rows(folder))
+    entries = bd_table(rows, method, bootstrap)
     if not wandb.login(prompt=False):
         raise WandbReportError(
             "no W&B key: `wandb login`, or set WANDB_API_KEY. `lic report` without --wandb needs none"
         )
-    report = build(folder.resolve().name, entity, project, runs, entries)
+    report = build(folder.resolve().name, entity, project, runs, entries, doubles)
     report.save()
     return str(report.url)
 
 
-def build(sweep: str, entity: str, project: str, runs: Sequence[RunFolder], entries: Sequence[Entry]) -> Report:
-    """The report of a sweep, which is W&B's group of that name; nothing is sent."""
+def build(
+    sweep: str,
+    entity: str,
+    project: str,
+    runs: Sequence[RunFolder],
+    entries: Sequence[Entry],
+    doubles: Sequence[str] = (),
+) -> Report:
+    """The report of a sweep, which is W&B's group of that name; nothing is sent. `doubles` are curves left out."""
     import wandb_workspaces.reports.v2 as wr
 
     finished = sum(run.state == "finished" for run in runs)
@@ -57,7 +66,7 @@ def build(sweep: str, entity: str, project: str, runs: Sequence[RunFolder], entr
         wr.TableOfContents(),
         wr.H1("BD-rate against the reference"),
         wr.P(f"{finished} of {len(runs)} cells finished."),
-        wr.MarkdownBlock(as_markdown(entries)),
+        wr.MarkdownBlock("\n".join([as_markdown(entries), *(f"- {double}" for double in doubles)])),
     ]
     matrices = [found for metric in METRICS if (found := matrix(entries, metric))]
     if matrices:

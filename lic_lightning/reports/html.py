@@ -14,7 +14,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lic_lightning.evaluation.bd_rate import METRICS, BDRate, Method
-from lic_lightning.evaluation.curve import Array, axis
+from lic_lightning.evaluation.curve import Array, axis, without_doubles
 from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports import page
@@ -52,7 +52,7 @@ def write_page(
     folder = Path(folder)
     runs = run_folders(folder)
     rows = read_rows(folder) if result_files(folder) else None
-    entries = [] if rows is None else bd_table(rows, method, bootstrap)
+    entries = [] if rows is None else bd_table(without_doubles(rows)[0], method, bootstrap)
     path = out or folder / REPORT / PAGE
     write_atomically(path, render(folder, runs, rows, entries, crops).encode())
     return path
@@ -62,8 +62,9 @@ def render(
     folder: Path, runs: Sequence[RunFolder], rows: pl.DataFrame | None, entries: Sequence[Entry], crops: int = CROPS
 ) -> str:
     """The page as text, of a sweep's folder with its cells, rows (if any) and BD-rates."""
-    sets, chosen = ([], {}) if rows is None else page.test_sets(rows, entries)
-    shown, crops_in_all = ([], 0) if rows is None else comparisons(folder, rows, crops)
+    curves, doubles = (None, []) if rows is None else without_doubles(rows)
+    sets, chosen = ([], {}) if curves is None else page.test_sets(curves, entries)
+    shown, crops_in_all = ([], 0) if curves is None else comparisons(folder, curves, crops)
     shared, differing = page.packages(runs)
     configs = [run.config for run in runs if run.config]
     matrices = [page.matrix(entries, metric) for metric in METRICS]
@@ -76,13 +77,14 @@ def render(
             runs=runs,
             unfinished=[run for run in runs if run.state != "finished"],
             sets=sets,
+            doubles=doubles,
             paints=chosen,
             matrices=[found for found in matrices if found],
-            recognition=None if rows is None else recognition(folder, rows, chosen),
+            recognition=None if curves is None else recognition(folder, curves, chosen),
             recognition_header=HEADER,
             comparisons=shown,
             comparisons_in_all=crops_in_all,
-            training=page.training_plots(runs, rows, chosen),
+            training=page.training_plots(runs, curves, chosen),
             origins=page.origins(runs, rows),
             common_overrides=page.common_overrides(runs),
             lacking_classic=[] if rows is None else page.lacking_classic(runs, rows),

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lic_lightning.evaluation.bd_rate import BDRateRefused, bd_rate
-from lic_lightning.evaluation.curve import Curve, curves, same_images
+from lic_lightning.evaluation.curve import Curve, curves, same_images, without_doubles
 from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.plots import TUNED_COLOURS, file_part
@@ -136,9 +136,9 @@ def write_report(folder: Path, cells: Sequence[str]) -> list[Path]:
     """
     parts, plots = ["No cell has results yet."], {}
     if result_files(folder):
-        rows = read_rows(folder)
+        rows, doubles = without_doubles(read_rows(folder))
         plots = accuracy_plots(rows)
-        answers = "\n".join(f"- {line}" for line in accuracy_bd_rates(rows))
+        answers = "\n".join(f"- {line}" for line in (*accuracy_bd_rates(rows), *doubles))
         parts = [recognition_table(rows), answers, *(f"![{name}]({name})" for name in plots)]
     parts.append(without_results(folder, cells))
     files = {"recognition.md": ("\n\n".join(part.strip() for part in parts if part) + "\n").encode(), **plots}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lic_lightning.evaluation.bd_rate import Method
-from lic_lightning.evaluation.curve import as_compressai_json, curves
+from lic_lightning.evaluation.curve import as_compressai_json, curves, without_doubles
 from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports.html import PAGE, render
@@ -40,15 +40,16 @@ def write_report(
     files: dict[str, bytes] = {}
     markdown = [f"# {folder.resolve().name}", "No cell has results yet."]
     if result_files(folder):
-        rows = read_rows(folder)
+        everything = read_rows(folder)
+        rows, doubles = without_doubles(everything)
         entries = bd_table(rows, method, bootstrap)
         plots = rd_plots(rows)
         markdown[1] = as_markdown(entries).strip()
-        markdown += [f"![{name}]({name})" for name in plots]
+        markdown += ["\n".join(f"- {double}" for double in doubles), *(f"![{name}]({name})" for name in plots)]
         files = {"bd_rate.csv": as_csv(entries).encode(), "rd_points.csv": points_csv(rows).encode(), **plots}
         for curve in curves(rows):
             files[f"curves/{file_part(f'{curve.name}_{curve.test_set}')}.json"] = as_compressai_json(curve)
-        files[PAGE] = render(folder, run_folders(folder), rows, entries).encode()
+        files[PAGE] = render(folder, run_folders(folder), everything, entries).encode()
     markdown.append(without_results(folder, cells))
     files = {"bd_rate.md": ("\n\n".join(part for part in markdown if part) + "\n").encode(), **files}
     for name, content in files.items():

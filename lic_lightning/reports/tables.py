@@ -120,6 +120,7 @@ def points_csv(rows: pl.DataFrame) -> str:
                     "domain": curve.domain,
                     "images": len(curve.images),
                     "lmbda": lmbda,
+                    "weights": curve.weights[index],
                     "bpp": rate,
                     "psnr": quality.get("psnr", ""),
                     "ms_ssim": quality.get("ms-ssim", ""),

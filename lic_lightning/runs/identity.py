@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ _PACKAGE = Path(__file__).parents[1]
 CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 
 WITHOUT_MEANING = {
-    "": ("paths", "logger", "callbacks", "hydra", "sweep", "resume", "compile", "debug"),
+    "": ("paths", "logger", "hydra", "sweep", "resume", "compile", "debug", "chain", "stage"),
     "data": ("workers", "cache", "on_corrupt", "split_file"),
     "evaluation": ("workers", "lpips_trunk", "classic"),
     "trainer": (
@@ -25,24 +27,42 @@ WITHOUT_MEANING = {
         "enable_progress_bar", "enable_model_summary", "num_sanity_val_steps", "use_distributed_sampler",
     ),
 }  # fmt: skip
+# Callbacks that only watch. What another one does (averaging weights, stopping, choosing the best) makes the numbers.
+WATCHING = {
+    "lic_lightning.callbacks.freeze_table.FreezeTable",
+    "lic_lightning.callbacks.guard.Guard",
+    "lic_lightning.callbacks.progress.ValidationLine",
+} | {
+    f"{package}.callbacks.{name}"
+    for package in ("pytorch_lightning", "lightning.pytorch")
+    for name in (
+        "DeviceStatsMonitor", "LearningRateMonitor", "ModelSummary", "RichModelSummary", "RichProgressBar",
+        "ThroughputMonitor", "TQDMProgressBar",
+    )
+}  # fmt: skip
+FILES_OF_WEIGHTS = (".ckpt", ".pt", ".pth", ".pth.tar", ".safetensors")
+RUN = "run:"  # codec.weights=run:<cell>, or run:<sweep>/<cell>
 DEFAULT_QUALITY = 4
-POINT_KEYS = ("lmbda", "codec.quality", "codec.weights")
 
 
 def meaning(cfg: DictConfig) -> dict[str, Any]:
-    """What a result depends on: the config less paths, loggers, hardware and workers.
+    """What a result depends on: the config less paths, loggers, hardware, workers and callbacks that only watch.
 
     Interpolations stay as they are written, so that a cell is the same on two machines; λ and the seed are values.
-    Shipped weights count by content: a release with better ones is another reference, and its runs are other runs.
+    Weights count by content, wherever they are named and wherever they lie.
     """
-    content = OmegaConf.to_container(cfg, resolve=False)
-    assert isinstance(content, dict)
-    for group, keys in WITHOUT_MEANING.items():
-        node = content.get(group) if group else content
-        for key in keys:
-            if isinstance(node, dict):
-                node.pop(key, None)
-    return {**content, **_shipped(cfg.codec), "lmbda": float(cfg.lmbda), "seed": int(cfg.seed)}
+    return _content(cfg, lambda path, written: _by_content(cfg, path, written) or written)
+
+
+def weights_id(cfg: DictConfig, path: str) -> str:
+    """Which weights the setting at `path` names, by content.
+
+    Returns:
+        "none", "zoo", "shipped:" and 12 hex digits over all that the package ships for the codec, "sha256:" and 12 hex
+        digits of a file, "run:" and the cell of a finished run. A file that is not there: its path.
+    """
+    named = OmegaConf.select(cfg, path)
+    return _by_content(cfg, path, str(named)) or str(named)
 
 
 def run_of(cfg: DictConfig, folder: Path) -> Run:
@@ -60,7 +80,18 @@ def run_of(cfg: DictConfig, folder: Path) -> Run:
         objective=cfg.objective.name,
         lmbda=float(cfg.lmbda),
         seed=int(cfg.seed),
+        weights=weights_id(cfg, "codec.weights"),
+        weights_name=weights_name(cfg),
+        reference_weights=weights_id(cfg, "reference.codec.weights") if reference else "",
     )
+
+
+def weights_name(cfg: DictConfig) -> str:
+    """What tells a curve from one of other weights: the file's stem, or the run; empty where each λ has its own."""
+    written = str(_as_written(cfg.codec)["weights"])
+    if written in ("none", "zoo", "shipped") or "${" in written:
+        return ""
+    return written if written.startswith(RUN) else Path(written).name.removesuffix(".tar").rpartition(".")[0]
 
 
 def cell_id(cfg: DictConfig) -> str:
@@ -69,29 +100,76 @@ def cell_id(cfg: DictConfig) -> str:
 
 
 def curve_id(cfg: DictConfig) -> str:
-    """12 hex digits that the runs of one curve share: their meaning but for λ, quality and the weights of each λ."""
-    content = meaning(cfg)
-    for path in POINT_KEYS:
-        *parents, key = path.split(".")
-        node = content
-        for parent in parents:
-            node = node[parent]
-        node.pop(key, None)
+    """12 hex digits that the runs of one curve share: their meaning but for λ and quality, weights as written.
+
+    So `…/${lmbda}.pth.tar` is one curve, and two files are two.
+    """
+    content = _content(cfg, lambda path, written: _in_a_curve(cfg, path, written))
+    del content["lmbda"]
+    content["codec"].pop("quality", None)
     return _hash(content)
 
 
 def reference_id(cfg: DictConfig) -> str:
     """12 hex digits that the points of one reference curve share, whichever run asked for them."""
-    content = OmegaConf.to_container(cfg.reference.codec, resolve=False)
-    if isinstance(content, str):  # ${codec}
-        content = OmegaConf.to_container(cfg.codec, resolve=False)
+    node = "codec" if _as_written(cfg.reference)["codec"] == "${codec}" else "reference.codec"
+    content = _as_written(OmegaConf.select(cfg, node))
+    kept = {key: value for key, value in content.items() if key not in ("lmbda", "quality")}
+    return _hash({**kept, "weights": _in_a_curve(cfg, f"{node}.weights", kept["weights"])})
+
+
+def _content(cfg: DictConfig, weights: Callable[[str, str], str]) -> dict[str, Any]:
+    """The config less what has no meaning; `weights` takes each text's path and says how the text counts."""
+    content = _as_written(cfg)
+    for group, keys in WITHOUT_MEANING.items():
+        node = content.get(group) if group else content
+        for key in keys:
+            if isinstance(node, dict):
+                node.pop(key, None)
+    callbacks = content.get("callbacks") or {}
+    content["callbacks"] = {key: c for key, c in callbacks.items() if c and c["_target_"] not in WATCHING}
+    return {**_texts(content, weights), "lmbda": float(cfg.lmbda), "seed": int(cfg.seed)}
+
+
+def _as_written(cfg: Any) -> dict[str, Any]:
+    content = OmegaConf.to_container(cfg, resolve=False)
     assert isinstance(content, dict)
-    kept = {str(key): value for key, value in content.items() if key not in ("lmbda", "quality")}
-    return _hash({**kept, **_shipped(cfg.reference.codec)})
+    return {str(key): value for key, value in content.items()}
 
 
-def _shipped(codec: DictConfig) -> dict[str, str]:
-    return {"shipped": shipped_digest(codec.name)} if codec.weights == "shipped" else {}
+def _texts(node: Any, change: Callable[[str, str], str], path: str = "") -> Any:
+    if isinstance(node, dict):
+        return {key: _texts(value, change, f"{path}.{key}".lstrip(".")) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_texts(value, change, f"{path}.{index}") for index, value in enumerate(node)]
+    return change(path, node) if isinstance(node, str) else node
+
+
+def _by_content(cfg: DictConfig, path: str, written: str) -> str | None:
+    """What stands for the weights that a setting names; None where it names none, or a file that is not there."""
+    node, _, key = path.rpartition(".")
+    if "${hydra:" in written or not (key == "weights" or written.endswith(FILES_OF_WEIGHTS)):
+        return None
+    named = str(OmegaConf.select(cfg, path))
+    if named == "shipped":
+        return f"shipped:{shipped_digest(OmegaConf.select(cfg, f'{node}.name'))}"
+    if named.startswith(RUN):
+        return RUN + named.removeprefix(RUN).rpartition("/")[2]
+    file = Path(named).expanduser()
+    if not file.is_file():
+        return None
+    return f"sha256:{_file_digest(file, file.stat().st_size, file.stat().st_mtime_ns)}"
+
+
+def _in_a_curve(cfg: DictConfig, path: str, written: str) -> str:
+    content = _by_content(cfg, path, written) or ""
+    return content if content.startswith("shipped:") else written
+
+
+@cache
+def _file_digest(file: Path, size: int, changed: int) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:12]
 
 
 def _hash(content: dict[str, Any]) -> str:

@@ -20,6 +20,8 @@ class Run:
         cell: hash of the config that matters; the folder's name in a sweep.
         curve: the same hash without λ: runs of equal `curve` are the points of one curve.
         reference: curve id of what the run is judged against; None where `reference=none`.
+        weights, reference_weights: what they start from, by content (`identity.weights_id`).
+        weights_name: of a file or run that the whole curve starts from; "" where λ or the codec's name says it.
     """
 
     folder: Path
@@ -33,11 +35,14 @@ class Run:
     objective: str
     lmbda: float
     seed: int
+    weights: str = ""
+    weights_name: str = ""
+    reference_weights: str = ""
 
     @property
     def curve_name(self) -> str:
         """How people call the curve."""
-        return f"{self.codec} {self.category} {self.freeze}"
+        return f"{self.codec} {self.category} {self.freeze} {self.weights_name}".rstrip()
 
     @property
     def name(self) -> str:
@@ -68,6 +73,7 @@ class Run:
             "objective": self.objective,
             "lmbda": self.lmbda,
             "seed": self.seed,
+            "weights": self.weights,
         }
 
     def reference_columns(self) -> dict[str, Any]:
@@ -86,4 +92,5 @@ class Run:
             "objective": self.objective,
             "lmbda": self.lmbda,
             "seed": 0,
+            "weights": self.reference_weights,
         }
