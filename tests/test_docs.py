@@ -22,11 +22,24 @@ from lic_lightning.runs.identity import CONF
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TITLED = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
+OWN = [ROOT / "docs/how-to/your-own-folder.md", *sorted((ROOT / "docs/how-to").glob("add-*.md"))]
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """Code blocks of a language in all pages: (page, content)."""
     return [(page.name, text) for page in PAGES for lang, text in FENCE.findall(page.read_text()) if lang == language]
+
+
+@pytest.fixture(scope="module")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with every file that the pages on extension show, under its name."""
+    folder = tmp_path_factory.mktemp("my_study")
+    for page in OWN:
+        for name, text in TITLED.findall(page.read_text()):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    return folder
 
 
 def commands() -> list[tuple[str, str]]:
@@ -105,7 +118,10 @@ def _one(override: Override) -> str:
 
 
 @pytest.mark.parametrize(("page", "line"), commands())
-def test_a_command_exists_with_the_settings_that_it_names(page: str, line: str) -> None:
+def test_a_command_exists_with_the_settings_that_it_names(
+    page: str, line: str, own_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIC_CONF", str(own_folder / "conf"))
     _, name, *arguments = shlex.split(line)
     assert name in COMMANDS
     if not COMMANDS[name].hydra:

@@ -1,19 +1,28 @@
-"""The codecs by name. A codec is one file in `networks/` that calls `register`; nothing else lists it."""
+"""The codecs by name. A codec is one file that calls `register`; nothing else lists it.
+
+Files are found in `networks/`, among the entry points of installed packages (group `lic_lightning.codecs`, each a
+module), and by the environment variable LIC_PLUGINS, which names modules with commas between them. Not by a config or
+a .lic file: these come from other people too, and importing runs code.
+"""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from torch import Tensor, nn
 
 import lic_lightning.codecs.networks as networks
 from lic_lightning.codecs.roles import RoleTable, tensor_roles
+
+ENTRY_POINTS, PLUGINS = "lic_lightning.codecs", "LIC_PLUGINS"
 
 Sizes = dict[str, int]
 
@@ -63,10 +72,20 @@ def register(spec: CodecSpec) -> CodecSpec:
 def _import_all() -> None:
     for module in pkgutil.iter_modules(networks.__path__):
         importlib.import_module(f"{networks.__name__}.{module.name}")
+    plugins = [entry.value for entry in entry_points(group=ENTRY_POINTS)]
+    for plugin in [*plugins, *filter(None, os.environ.get(PLUGINS, "").split(","))]:
+        try:
+            importlib.import_module(plugin)
+        except ImportError as error:
+            raise ValueError(f"no codec from {plugin!r} ({PLUGINS}, or an installed package): {error}") from error
 
 
 def names() -> list[str]:
-    """Names of all codecs, sorted."""
+    """Names of all codecs, sorted.
+
+    Raises:
+        ValueError: a plugin can't be imported.
+    """
     _import_all()
     return sorted(_SPECS)
 

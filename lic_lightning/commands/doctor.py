@@ -78,17 +78,20 @@ def data_sets(overrides: list[str]) -> Iterator[Finding]:
         where = Path(compose("train", overrides=overrides).paths.data).absolute()
         remark = f"{where}, from paths.data (LIC_DATA is {'set' if 'LIC_DATA' in os.environ else 'not set'})"
         yield Finding("data", where.is_dir(), remark if where.is_dir() else f"no folder {remark}")
-        for name in _options(CONF / "category"):
+        for name in _options("category"):
             dataset = compose("train", overrides=[*overrides, f"category={name}"]).category.dataset
             yield _data_set(f"category={name}", [dataset])
-        for name in _options(CONF / "test_sets"):
+        for name in _options("test_sets"):
             sets = compose("train", overrides=[*overrides, f"test_sets={name}"]).test_sets.values()
             if own := [dataset for dataset in sets if "dataset" not in dataset]:  # the others are categories
                 yield _data_set(f"test_sets={name}", own)
 
 
-def _options(group: Path) -> list[str]:
-    return sorted(path.stem for path in group.glob("*.yaml") if path.stem != "none")
+def _options(group: str) -> list[str]:
+    """The package's configs of a group and the user's own; Hydra must be initialized."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    return [name for name in GlobalHydra.instance().config_loader().get_group_options(group) if name != "none"]
 
 
 def _data_set(thing: str, configs: list) -> Finding:

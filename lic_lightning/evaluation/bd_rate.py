@@ -132,11 +132,11 @@ def refit(rate: Array, top1: Array, images: int) -> Points:
         BDRateRefused: a point would move by more than its own standard error √(p(1−p)/images), so that a fall is
             no accident of the sample. Without images (a JSON of means) none may move.
     """
-    from sklearn.isotonic import IsotonicRegression
+    from scipy.optimize import isotonic_regression
 
     order = np.argsort(rate, kind="stable")
     rate, top1 = rate[order], top1[order]
-    rising = IsotonicRegression().fit_transform(np.arange(len(rate)), top1)
+    rising = isotonic_regression(top1).x
     errors = np.sqrt(top1 * (1 - top1) / images) if images else np.zeros(len(top1))
     if (np.abs(rising - top1) > errors + 1e-12).any():
         raise BDRateRefused("top-1 falls with the rate by more than its standard error: no rising curve describes it")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from lic_lightning.codecs.quality import lmbda_of
@@ -180,3 +184,15 @@ def _hash(content: dict[str, Any]) -> str:
 # `${lic.lmbda:QUALITY,METRIC}` the λ of a quality.
 OmegaConf.register_new_resolver("lic.cell", lambda *, _root_: cell_id(_root_), replace=True)
 OmegaConf.register_new_resolver("lic.lmbda", lambda q, metric: lmbda_of(q or DEFAULT_QUALITY, metric), replace=True)
+
+
+class OwnConfigs(SearchPathPlugin):
+    """The folder of configs that the environment variable LIC_CONF names, beside the package's: for each subcommand."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra wherever it composes."""
+        if folder := os.environ.get("LIC_CONF"):
+            search_path.append("LIC_CONF", f"file://{Path(folder).absolute()}")
+
+
+Plugins.instance().register(OwnConfigs)
