@@ -5,18 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from compressai.models import JointAutoregressiveHierarchicalPriors as Theirs
 from pictures import photographs
 from sides import CORES, Comparison, take_turns
 from torch import Tensor, nn
 
-from lic_lightning.codecs.networks import autoregressive as serial
+from lic_lightning.codecs.latents import cut
 from lic_lightning.codecs.weights import load_codec
-
-BORDER, KERNEL = 2, 5
 
 
 @torch.no_grad()
@@ -37,53 +35,49 @@ def _of_image(codec: nn.Module, image: Tensor, sizes: dict[str, int]) -> list[Co
     height, width = (side // 64 * 64 for side in image.shape[2:])
     x = image[:, :, :height, :width]
     y = codec.g_a(x)
-    z_hat = codec.entropy_bottleneck(codec.h_a(y))[0]
-    params = codec.h_s(z_hat)
-    padded, shape = F.pad(y, [BORDER] * 4), (*y.shape[2:], KERNEL, BORDER)
-    strings: dict[str, bytes] = {}
-    decoded: dict[str, Tensor] = {}
+    plain, only_entropy = (Theirs.from_state_dict(codec.state_dict()).eval() for _ in range(2))
+    only_entropy.g_a = only_entropy.g_s = nn.Identity()
+    strings: dict[str, dict[str, Any]] = {}
 
     def encode() -> None:
-        strings["ours"] = serial.encode(codec, y[0], params[0])
+        strings["ours"] = cut(codec).write(cut(codec).quantise(y))
 
     def their_encode() -> None:
-        strings["theirs"] = Theirs._compress_ar(codec, padded.clone(), params, *shape)
+        strings["theirs"] = only_entropy.compress(y)
 
     def decode() -> None:
-        decoded["ours"] = serial.decode(codec, strings["ours"], params[0])
+        cut(codec).read(**strings["ours"])
 
     def their_decode() -> None:
-        decoded["theirs"] = torch.zeros_like(padded)
-        Theirs._decompress_ar(codec, strings["theirs"], decoded["theirs"], params, *shape)
+        only_entropy.decompress(**strings["theirs"])
 
     torch.set_num_threads(1)  # more only makes CompressAI's loop slower
     what = f"mbt2018 {tuple(sizes.values())}"
     rows = [
-        _row(f"{what}, y to its string", take_turns({"lic_lightning": encode, "CompressAI": their_encode}, 1)),
-        _row(f"{what}, string to ŷ", take_turns({"lic_lightning": decode, "CompressAI": their_decode}, 1)),
+        _row(f"{what}, y to its strings", take_turns({"lic_lightning": encode, "CompressAI": their_encode}, 1)),
+        _row(f"{what}, strings to ŷ", take_turns({"lic_lightning": decode, "CompressAI": their_decode}, 1)),
     ]
-    rate = len(strings["ours"]) / len(strings["theirs"]) - 1
+    ours, theirs = (len(strings[side]["strings"][0][0]) for side in ("ours", "theirs"))
+    rate = ours / theirs - 1
     for row in rows:
-        bpp = 8 * len(strings["ours"]) / x[0, 0].numel()
+        bpp = 8 * ours / x[0, 0].numel()
         row.note = f"one thread; y has {bpp:.2f} bpp; rate {rate:+.4%} of CompressAI's"
 
     torch.set_num_threads(CORES)
-    coded: dict[str, dict] = {}
+    coded: dict[str, dict[str, Any]] = {}
 
-    def whole(coder: serial.Coder) -> dict[str, list[float]]:
-        codec.coder = coder  # type: ignore[assignment]
-
+    def whole(side: str, network: nn.Module) -> dict[str, list[float]]:
         def compress() -> None:
-            coded[coder] = codec.compress(x)
+            coded[side] = network.compress(x)
 
         def decompress() -> None:
-            codec.decompress(**coded[coder])
+            network.decompress(**coded[side])
 
         return take_turns({"compress": compress, "decompress": decompress}, 1)
 
-    ours, theirs = whole("serial"), whole("compressai")
-    for step in ours:
-        runs = {"lic_lightning": ours[step], "CompressAI": theirs[step]}
+    by_side = {"lic_lightning": whole("lic_lightning", codec), "CompressAI": whole("CompressAI", plain)}
+    for step in ("compress", "decompress"):
+        runs = {side: steps[step] for side, steps in by_side.items()}
         rows.append(Comparison(f"{what}, whole {step}", "s", runs, note=f"with g_a or g_s, {CORES} threads"))
     return rows
 

@@ -60,7 +60,9 @@ def read(
 def tables(model: EntropyModel, most: int | None = None) -> Tables:
     """The first `most` tables of a model: what occurs is often few of them, and each call to the coder copies all."""
     lengths = model.cdf_length[:most].tolist()
-    return Tables(model.quantized_cdf[:most, : max(lengths)].tolist(), lengths, model.offset[:most].tolist())
+    rows = model.quantized_cdf[:most, : max(lengths)].tolist()
+    cdfs = [row[:length] for row, length in zip(rows, lengths, strict=True)]
+    return Tables(cdfs, lengths, model.offset[:most].tolist())
 
 
 def likelihood(model: EntropyModel, values: Tensor, *parameters: Any) -> Tensor:

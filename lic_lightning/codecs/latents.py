@@ -137,15 +137,11 @@ def latents(codec: nn.Module, images: Tensor) -> Found:
 
     A codec in training mode gives what its own forward would give: additive uniform noise in place of rounding
     (straight-through rounding in ELIC), so that gradients reach the encoder. In eval mode they equal those of the
-    bitstream; an autoregressive codec is coded for that, because CompressAI's forward of it rounds y where its
-    coder rounds y − μ.
+    bitstream.
 
     Raises:
         LatentsError: the codec has no scales.
     """
-    if not codec.training and isinstance(codec, JointAutoregressiveHierarchicalPriors):
-        encoded = codec.compress(images)
-        return decode_latents(codec, encoded["strings"], encoded["shape"])
     found = model_latents(codec, images)
     return {"y_hat": found["y_hat"], "scales": found["scales"]}
 
@@ -215,20 +211,14 @@ def _(codec: MeanScaleHyperprior, strings: list[list[bytes]], shape: Any) -> Fou
 
 @model_latents.register
 def _(codec: JointAutoregressiveHierarchicalPriors, images: Tensor) -> Found:
-    y, gaussian = codec.g_a(images), codec.gaussian_conditional
-    z_hat, z_likelihoods = codec.entropy_bottleneck(codec.h_a(y))
-    y_hat = gaussian.quantize(y, "noise" if codec.training else "dequantize")
-    scales, means = _context(codec, codec.h_s(z_hat), y_hat)
-    _, y_likelihoods = gaussian(y, scales, means=means)
-    return _found(gaussian, y_hat, scales, y_likelihoods, z_likelihoods)
+    found = cut(codec).analyse(images)
+    return {"y_hat": found.y_hat, "scales": found.scales, "likelihoods": found.likelihoods}
 
 
 @decode_latents.register
 def _(codec: JointAutoregressiveHierarchicalPriors, strings: list[list[bytes]], shape: Any) -> Found:
-    y_hat = _decoded_by(codec, strings, shape)
-    params = codec.h_s(codec.entropy_bottleneck.decompress(strings[1], shape))
-    scales, _ = _context(codec, params, y_hat)
-    return {"y_hat": y_hat, "scales": codec.gaussian_conditional.lower_bound_scale(scales)}
+    found = cut(codec).read(strings, shape)
+    return {"y_hat": found.y_hat, "scales": found.scales}
 
 
 @model_latents.register
@@ -266,32 +256,6 @@ def _decoded(gaussian: GaussianConditional, strings: list[bytes], scales: Tensor
     values = torch.tensor(symbols, dtype=torch.int32, device=scales.device).reshape(scales.shape)
     y_hat = gaussian.dequantize(values, means, scales.dtype)
     return {"y_hat": y_hat, "scales": gaussian.lower_bound_scale(scales)}
-
-
-def _context(codec: nn.Module, params: Tensor, y_hat: Tensor) -> tuple[Tensor, Tensor]:
-    scales, means = codec.entropy_parameters(torch.cat((params, codec.context_prediction(y_hat)), 1)).chunk(2, 1)
-    return scales, means
-
-
-def _decoded_by(codec: nn.Module, strings: list[list[bytes]], shape: Any) -> Tensor:
-    """What a codec's serial decoder hands to `g_s`: the decoder runs, the synthesis does not."""
-    handed: list[Tensor] = []
-
-    class Stop(Exception):  # noqa: N818 - the way out of decompress, not an error
-        pass
-
-    def stop(_: nn.Module, args: tuple[Tensor, ...]) -> None:
-        handed.append(args[0])
-        raise Stop
-
-    hook = codec.get_submodule("g_s").register_forward_pre_hook(stop)
-    try:
-        codec.decompress(strings, shape)
-    except Stop:
-        pass
-    finally:
-        hook.remove()
-    return handed[0]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import Any
 from torch import Tensor, nn
 
 import lic_lightning.codecs.networks as networks
+from lic_lightning.codecs.quantization import convert_entropy_models
 from lic_lightning.codecs.roles import RoleTable, tensor_roles
 
 ENTRY_POINTS, PLUGINS = "lic_lightning.codecs", "LIC_PLUGINS"
@@ -104,7 +105,10 @@ def spec(name: str) -> CodecSpec:
 
 
 def build(name: str, quality: int, N: int | None = None, M: int | None = None) -> nn.Module:
-    """An untrained codec at the sizes of `quality`, `N` and `M` overriding them; its roles are checked."""
+    """An untrained codec at the sizes of `quality`, `N` and `M` overriding them, with our entropy models.
+
+    Its roles are checked.
+    """
     codec_spec = spec(name)
     if quality not in codec_spec.sizes:
         raise ValueError(f"{name} has qualities {list(codec_spec.sizes)}, got {quality}")
@@ -116,5 +120,6 @@ def build(name: str, quality: int, N: int | None = None, M: int | None = None) -
             raise ValueError(f"{name} has no size {key}; it has {list(sizes)}")
         sizes[key] = value
     codec = codec_spec.build(**sizes)
+    convert_entropy_models(codec)
     tensor_roles(codec, codec_spec.roles)
     return codec

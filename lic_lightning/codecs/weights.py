@@ -54,7 +54,7 @@ def load_codec(
         quality: 1 to 8, picks the sizes of an untrained codec and the zoo's weights.
         N: overrides the size of `quality`; with weights it must agree with them.
         M: likewise.
-        coder: stream syntax of an autoregressive codec, "serial" (default) or "compressai"; see `codecs.serial`.
+        coder: stream syntax of an autoregressive codec, "serial" (default) or "compressai", see its network.
 
     Raises:
         WeightsError: weights not found, unreadable, or of another architecture.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.freeze import FreezeError, FreezePolicy, trains_bottleneck
-from lic_lightning.codecs.quantization import Quantizer, prepare_entropy
+from lic_lightning.codecs.quantization import Quantizer, set_quantizer
 from lic_lightning.codecs.roles import RoleTable
 from lic_lightning.data.batch import Batch
 from lic_lightning.modules.schedule import CONSTANT, OptimizerFactory, Schedule
@@ -35,7 +35,7 @@ class CodecModule(pl.LightningModule):
         scheduler: of its learning rate.
         conditions: fields of a batch (region masks) that the codec takes in training. Validation goes without: it
             measures what is deployed, and chooses the weights by that.
-        quantizer: what stands in for rounding in training, see `prepare_entropy`.
+        quantizer: what stands in for rounding in training, see `set_quantizer`.
 
     Quantiles are solved before each validation where the bottleneck trains, so there is no second optimizer.
     Under a fixed decoder nothing of the entropy models is ever updated.
@@ -63,7 +63,7 @@ class CodecModule(pl.LightningModule):
         if isinstance(objective, nn.Module):
             objective.requires_grad_(False)
         freeze.apply(codec, roles)
-        prepare_entropy(codec, quantizer)
+        set_quantizer(codec, quantizer)
         self.train()  # codecs are loaded in eval mode, and Lightning trains in the mode that it finds
 
     @property
