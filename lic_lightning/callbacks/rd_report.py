@@ -14,6 +14,7 @@ from lic_lightning.evaluation.bd_rate import BDRate
 from lic_lightning.evaluation.curve import Curve, anchor_of, curves, without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
+from lic_lightning.metrics.table import METRICS, Metric, shown
 from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
 from lic_lightning.runs.run import Run
 
@@ -52,7 +53,7 @@ def points_tables(rows: pl.DataFrame) -> list[Table]:
 def point_metrics(run: Run, rows: pl.DataFrame) -> dict[str, float]:
     """The run's own point: `rd/<test set>/<bpp, psnr, ms_ssim, …>`, means over images."""
     own = rows.filter(pl.col("cell") == run.cell, pl.col("role") == "tuned")
-    columns = ("bpp", "bpp_estimated", "psnr", "ms_ssim", "lpips", "encode_s", "decode_s")
+    columns = ["bpp", "bpp_estimated", *(m.column for m in METRICS.values()), "encode_s", "decode_s"]
     means = own.group_by("test_set").agg(pl.col(columns).mean()).to_dicts()
     return {f"rd/{m['test_set']}/{c}": m[c] for m in means for c in columns if m[c] is not None}
 
@@ -70,32 +71,29 @@ def bd_metrics(entries: Sequence[Entry]) -> dict[str, float]:
 def _points_table(curve: Curve, anchor: Curve | None) -> Table:
     table = Table(title=f"{curve.name} on {curve.test_set}")
     sides = [("", curve)] + ([("reference ", anchor)] if anchor else [])
-    for heading in ("λ", *(f"{side}{column}" for side, _ in sides for column in ("bpp", "PSNR", "MS-SSIM"))):
+    metrics = shown([curve.quality])
+    columns = ["bpp", *(metric.label for metric in metrics)]
+    for heading in ("λ", *(f"{side}{column}" for side, _ in sides for column in columns)):
         table.add_column(heading, justify="right")
     for lmbda in curve.lmbda:
-        cells = [cell for _, side in sides for cell in _point(side, lmbda)]
+        cells = [cell for _, side in sides for cell in _point(side, lmbda, metrics)]
         table.add_row(f"{lmbda:g}", *cells)
     return table
 
 
-def _point(curve: Curve, lmbda: float) -> list[str]:
+def _point(curve: Curve, lmbda: float, metrics: Sequence[Metric]) -> list[str]:
     at = [index for index, value in enumerate(curve.lmbda) if value == lmbda]
     if not at:
-        return ["", "", ""]
-    values = [curve.quality[metric][at[0]] if metric in curve.quality else None for metric in ("psnr", "ms-ssim")]
-    psnr, ms_ssim = values
-    return [
-        f"{curve.rate[at[0]]:.4f}",
-        "" if psnr is None else f"{psnr:.3f}",
-        "" if ms_ssim is None else f"{ms_ssim:.5f}",
-    ]
+        return [""] * (1 + len(metrics))
+    means = [m.plain(curve.quality[m.name][at[0]]) if m.name in curve.quality else "" for m in metrics]
+    return [f"{curve.rate[at[0]]:.4f}", *means]
 
 
 def _to_wandb(logger: WandbLogger, run: Run, rows: pl.DataFrame, metrics: dict[str, float]) -> None:
     import wandb
 
     means = rows.group_by("role", "curve_name", "test_set", "lmbda", maintain_order=True).agg(
-        pl.col("bpp", "psnr", "ms_ssim", "lpips").mean()
+        pl.col("bpp", *(metric.column for metric in shown([]))).mean()
     )
     table = wandb.Table(columns=list[str | int](means.columns), data=[list(row) for row in means.rows()])
     images = {path.stem: wandb.Image(str(path)) for path in sorted(run.folder.glob("comparison_*.png"))}

@@ -28,7 +28,7 @@ examples:
   lic bd bmshj2018-hyperprior.json mbt2018-mean.json mbt2018.json --method akima
   lic bd anchor.json outputs/main --test-set kodak --json
 
-PSNR is compared in dB, MS-SSIM as -10*log10(1 - mean MS-SSIM), top-1 after isotonic regression. Exit code 2,
+PSNR is compared in dB, MS-SSIM as -10*log10(1 - mean MS-SSIM), accuracy after isotonic regression. Exit code 2,
 with the reason on stderr, where no number is honest: under 4 points, under half of the quality range shared,
 quality that does not rise with the rate.
 """
@@ -65,6 +65,8 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from lic_lightning.metrics.table import METRICS
+
     parser = argparse.ArgumentParser(
         prog="lic bd",
         description=DESCRIPTION,
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("anchor", metavar="ANCHOR", type=Path)
     parser.add_argument("test", metavar="TEST", type=Path, nargs="+")
-    parser.add_argument("--metric", choices=("psnr", "ms-ssim", "top1"), default="psnr", help="quality; default psnr")
+    parser.add_argument("--metric", choices=METRICS, default="psnr", help="quality; default psnr")
     parser.add_argument("--method", choices=("pchip", "akima", "cubic"), default="pchip", help="default pchip")
     parser.add_argument("--test-set", metavar="NAME", help="only curves on this test set of our results")
     parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")

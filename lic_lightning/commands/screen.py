@@ -43,11 +43,13 @@ class Screened:
 
 def main(argv: list[str]) -> int:
     """Runs `lic screen` with its arguments; returns 0."""
+    from lic_lightning.metrics.table import METRICS
+
     parser = argparse.ArgumentParser(
         prog="lic screen", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, help="of a sweep: outputs/main")
-    parser.add_argument("--metric", choices=("psnr", "ms-ssim"), default="psnr", help="quality; default psnr")
+    parser.add_argument("--metric", choices=METRICS, default="psnr", help="quality; default psnr")
     parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
     arguments = parser.parse_args(argv)
     points = screen(arguments.folder, arguments.metric)
@@ -58,7 +60,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def screen(folder: Path, metric: Any = "psnr") -> list[Screened]:
+def screen(folder: Path, metric: str = "psnr") -> list[Screened]:
     """The gain of each tuned point in a sweep's folder, the best first, those without one at the end.
 
     Raises:
@@ -138,10 +140,13 @@ def _print(points: Sequence[Screened], metric: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from lic_lightning.metrics.table import METRICS
+
+    entry = METRICS[metric]
     table = Table(title=f"rate against the reference's at equal {metric}")
     for column in ("curve", "test set"):
         table.add_column(column, overflow="fold")
-    for column in ("λ", "bpp", "dB", "reference bpp", "gain", "95 % interval"):
+    for column in ("λ", "bpp", entry.label, "reference bpp", "gain", "95 % interval"):
         table.add_column(column, justify="right")
     for point in points:
         answer = point.gain
@@ -149,7 +154,7 @@ def _print(points: Sequence[Screened], metric: str) -> None:
             numbers = ["", "", "", point.refused or "", ""]
         else:
             interval = f"[{answer.interval[0]:+.2f}, {answer.interval[1]:+.2f}]" if answer.interval else "-"
-            rates = f"{answer.rate:.4f}", f"{answer.quality:.3f}", f"{answer.reference_rate:.4f}"
+            rates = f"{answer.rate:.4f}", entry.text(answer.quality), f"{answer.reference_rate:.4f}"
             numbers = [*rates, f"{answer.percent:+.2f} %", interval]
         table.add_row(*map(Text, (point.curve, point.test_set, f"{point.lmbda:g}", *numbers)))
     Console().print(table)

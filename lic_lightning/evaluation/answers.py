@@ -77,9 +77,6 @@ def labelled(rows: Iterable[Row], answers: Iterable[Answer], classes: Sequence[s
 
 def original_row(name: str, height: int, width: int, nbytes: int) -> Row:
     """The row of an image that no codec of ours touched: the rate is that of its file as it was found."""
-    unknown = dict.fromkeys(
-        ("bpp_estimated", "psnr", "ms_ssim", "ms_ssim_db", "lpips", "encode_s", "decode_s", "withheld")
-    )
     return {
         "image": name,
         "width": width,
@@ -89,5 +86,5 @@ def original_row(name: str, height: int, width: int, nbytes: int) -> Row:
         "bpp": 8 * nbytes / (height * width),
         "digest": "",
         "domain": "8bit",
-        **unknown,
+        **dict.fromkeys(("bpp_estimated", "encode_s", "decode_s", "withheld")),
     }

@@ -13,21 +13,19 @@ from typing import Literal
 
 import numpy as np
 
-from lic_lightning.evaluation.curve import Array, Curve, axis
+from lic_lightning.evaluation.bootstrap import Points, Refused, interval
+from lic_lightning.evaluation.curve import Array, Curve
+from lic_lightning.metrics.table import METRICS, Metric
 
-Metric = Literal["psnr", "ms-ssim", "top1"]
 Method = Literal["pchip", "akima", "cubic"]
-METRICS: tuple[Metric, ...] = ("psnr", "ms-ssim")  # of every curve; top1 is of labelled images only
 METHODS: tuple[Method, ...] = ("pchip", "akima", "cubic")
 
 MIN_POINTS = 4
 REFUSED_OVERLAP = 0.5  # of the shorter curve: below, most of either curve has no say
 WARNED_OVERLAP = 0.75  # bjontegaard's own threshold
-CONFIDENCE = 0.95
-MAX_REFUSED_RESAMPLES = 0.05  # an interval of the resamples that happen to work would be too narrow
 
 
-class BDRateRefused(ValueError):  # noqa: N818 - an answer, not a fault
+class BDRateRefused(Refused):
     """No honest BD-rate exists for these curves; the message is the reason."""
 
 
@@ -37,7 +35,7 @@ class BDRate:
 
     Attributes:
         name: of the test curve; `anchor` that of the other.
-        domain: what the metric was computed on ("8bit", "float", "unstated"), and the scale of MS-SSIM.
+        domain: what the metric was computed on ("8bit", "float", "unstated"), and the metric's scale.
         bd_rate: percent; negative means that the test needs fewer bits than the anchor at equal quality.
         overlap: in [0, 1], the quality range that both curves share over the range that either covers.
         points: of the test curve.
@@ -48,7 +46,7 @@ class BDRate:
     name: str
     anchor: str
     test_set: str
-    metric: Metric
+    metric: str
     method: Method
     domain: str
     bd_rate: float
@@ -61,68 +59,67 @@ class BDRate:
 def bd_rate(
     anchor: Curve,
     test: Curve,
-    metric: Metric = "psnr",
+    metric: str = "psnr",
     method: Method = "pchip",
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> BDRate:
     """BD-rate of `test` against `anchor` (Bjøntegaard, VCEG-M33), on the curves of means over the test set.
 
-    PSNR is compared in dB; MS-SSIM as −10·log10(1 − mean MS-SSIM) dB (see `curve.axis`); top-1 as it is, after a
-    monotone refit (see `refit`). The interval redraws the images that both curves share, the same ones for all points
-    of both: with few images it is too narrow.
+    Compared on the metric's axis (see `metrics.table`), an accuracy after a monotone refit (see `refit`). The interval
+    redraws the images that both curves share, the same ones for all points of both: with few images it is too narrow.
 
     Args:
         anchor: what is compared against.
         test: what is judged.
-        metric: "psnr", "ms-ssim" or "top1".
+        metric: a name of `metrics.table.METRICS`.
         method: "pchip" (JVET's sheets), "akima", or "cubic" (one least-squares polynomial, as in 2001).
         bootstrap: number of resamples; 0 leaves the interval out.
         seed: of the resamples.
 
     Raises:
         BDRateRefused: a curve lacks the metric, has under 4 points, a value that is not finite, or quality
-            that does not rise with the rate (top-1: that falls by more than chance explains); or the curves share
+            that does not rise with the rate (accuracy: that falls by more than chance explains); or the curves share
             less than half of their quality range.
     """
-    test_points = _points(test, metric, "")
-    anchor_points = _points(anchor, metric, "anchor: ")
+    entry = METRICS[metric]
+    test_points = _points(test, entry, "")
+    anchor_points = _points(anchor, entry, "anchor: ")
     overlap = _overlap(anchor_points[1], test_points[1])
     value = _bd(anchor_points, test_points, method)
-    warnings = list(_warnings(anchor, test, overlap))
-    interval = None
-    if bootstrap:
-        interval, unsure = _interval(anchor, test, metric, method, bootstrap, seed)
-        warnings += [unsure] if unsure else []
+
+    def resampled(anchor: Points, test: Points, images: int) -> float:
+        a, t = (_prepared(*side, entry, images) for side in (anchor, test))
+        _overlap(a[1], t[1])
+        return _bd(a, t, method)
+
+    bounds, unsure = interval(anchor, test, metric, resampled, bootstrap, seed)
     return BDRate(
         name=test.name,
         anchor=anchor.name,
         test_set=test.test_set,
         metric=metric,
         method=method,
-        domain=_domain(anchor, test, metric),
+        domain=_domain(anchor, test, entry),
         bd_rate=value,
         overlap=overlap,
         points=len(test.rate),
-        interval=interval,
-        warnings=tuple(warnings),
+        interval=bounds,
+        warnings=(*_warnings(anchor, test, overlap), *filter(None, [unsure])),
     )
-
-
-Points = tuple[Array, Array]  # rate in bpp and quality on its axis, both rising
 
 
 def _points(curve: Curve, metric: Metric, whose: str) -> Points:
     if len(curve.rate) < MIN_POINTS:
         without = f" (withheld: {'; '.join(curve.withheld)})" if curve.withheld else ""
         raise BDRateRefused(f"{whose}{len(curve.rate)} of {MIN_POINTS} points{without}")
-    if metric not in curve.quality:
-        small = " of every image (a side is under 161 pixels?)" if metric == "ms-ssim" and curve.images else ""
-        raise BDRateRefused(f"{whose}no {metric}{small}")
-    return _prepared(curve.rate, curve.quality[metric], metric, len(curve.images), whose)
+    if metric.name not in curve.quality:
+        small = f" of every image (a side is under {metric.min_side} pixels?)" if metric.min_side > 1 else ""
+        raise BDRateRefused(f"{whose}no {metric.name}{small if curve.images else ''}")
+    return _prepared(curve.rate, curve.quality[metric.name], metric, len(curve.images), whose)
 
 
-def refit(rate: Array, top1: Array, images: int) -> Points:
+def refit(rate: Array, accuracy: Array, images: int, label: str = "accuracy") -> Points:
     """The least-squares rising curve through accuracies over log-rate: isotonic regression.
 
     Accuracies are means over few images and seldom rise with every rise of the rate. Points that the regression pools
@@ -135,20 +132,22 @@ def refit(rate: Array, top1: Array, images: int) -> Points:
     from scipy.optimize import isotonic_regression
 
     order = np.argsort(rate, kind="stable")
-    rate, top1 = rate[order], top1[order]
-    rising = isotonic_regression(top1).x
-    errors = np.sqrt(top1 * (1 - top1) / images) if images else np.zeros(len(top1))
-    if (np.abs(rising - top1) > errors + 1e-12).any():
-        raise BDRateRefused("top-1 falls with the rate by more than its standard error: no rising curve describes it")
+    rate, accuracy = rate[order], accuracy[order]
+    rising = isotonic_regression(accuracy).x
+    errors = np.sqrt(accuracy * (1 - accuracy) / images) if images else np.zeros(len(accuracy))
+    if (np.abs(rising - accuracy) > errors + 1e-12).any():
+        raise BDRateRefused(
+            f"{label} falls with the rate by more than its standard error: no rising curve describes it"
+        )
     levels = np.unique(rising)
     pooled = [np.exp(np.log(rate[rising == level]).mean()) for level in levels]
     return np.array(pooled), levels
 
 
 def _prepared(rate: Array, quality: Array, metric: Metric, images: int, whose: str = "") -> Points:
-    if metric != "top1":
-        return _checked(rate, axis(metric, quality), whose)
-    rate, quality = _checked(*refit(rate, quality, images), whose)
+    if metric.of != "answer":
+        return _checked(rate, metric.rising(quality), whose)
+    rate, quality = _checked(*refit(rate, quality, images, metric.label), whose)
     if len(rate) < MIN_POINTS:
         raise BDRateRefused(f"{whose}{len(rate)} of {MIN_POINTS} distinct accuracies after the monotone refit")
     return rate, quality
@@ -197,38 +196,7 @@ def _warnings(anchor: Curve, test: Curve, overlap: float) -> Sequence[str]:
 
 
 def _domain(anchor: Curve, test: Curve, metric: Metric) -> str:
-    if metric == "top1":
-        return "top-1 after isotonic regression on the rate"
+    if metric.of == "answer":
+        return f"{metric.label} after isotonic regression on the rate"
     images = test.domain if anchor.domain == test.domain else f"anchor {anchor.domain}, test {test.domain}"
-    return f"{images}, dB of mean MS-SSIM" if metric == "ms-ssim" else images
-
-
-def _interval(
-    anchor: Curve, test: Curve, metric: Metric, method: Method, resamples: int, seed: int
-) -> tuple[tuple[float, float] | None, str | None]:
-    shared = [image for image in anchor.images if image in set(test.images)]
-    if len(shared) < 2:
-        return None, None
-    sides = [_per_image(curve, metric, shared) for curve in (anchor, test)]
-    draws = np.random.default_rng(seed).integers(len(shared), size=(resamples, len(shared)))
-    values = []
-    for draw in draws:
-        try:
-            a, t = (_prepared(r[:, draw].mean(1), q[:, draw].mean(1), metric, len(draw)) for r, q in sides)
-            _overlap(a[1], t[1])
-            values.append(_bd(a, t, method))
-        except BDRateRefused:
-            continue  # counted below
-    if len(values) < (1 - MAX_REFUSED_RESAMPLES) * resamples:
-        return (
-            None,
-            f"no interval: {resamples - len(values)} of {resamples} resamples of the images give no BD-rate",
-        )
-    low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return (float(low), float(high)), None
-
-
-def _per_image(curve: Curve, metric: Metric, shared: Sequence[str]) -> Points:
-    columns = [curve.images.index(image) for image in shared]
-    assert curve.image_rate is not None  # a curve that knows its images has their values
-    return curve.image_rate[:, columns], curve.image_quality[metric][:, columns]
+    return f"{images}, dB of mean {metric.label}" if metric.in_db else images

@@ -1,7 +1,7 @@
 """Rows of classic codecs on the same images as the learned ones: what every reader knows by eye.
 
-Rates are whole files, headers included, as these codecs have no other form; PSNR and MS-SSIM are this
-evaluation's own. Pillow brings JPEG, WebP, JPEG 2000 and AVIF; HEIC and JPEG XL come with the extra `codecs`.
+Rates are whole files, headers included, as these codecs have no other form; the metrics are this evaluation's own.
+Pillow brings JPEG, WebP, JPEG 2000 and AVIF; HEIC and JPEG XL come with the extra `codecs`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import importlib
 import io
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 from torch import Tensor
 
-from lic_lightning.metrics.image import ms_ssim_rgb, psnr, to_db
+from lic_lightning.metrics.image import ImageMetric, measured
 
 QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90)
 
@@ -117,14 +117,16 @@ def identity(name: str) -> list[Any]:
     return [codec.format, version(codec.package), [codec.options(setting) for setting in codec.settings]]
 
 
-def classic_rows(image: Tensor, format: str) -> list[dict[str, Any]]:
+def classic_rows(image: Tensor, format: str, metrics: Mapping[str, ImageMetric]) -> list[dict[str, Any]]:
     """One row per setting of an image, uint8 (3,H,W), in the schema of `results`, with role "classic"."""
     pixels = image.permute(1, 2, 0).numpy()
-    return [classic_row(pixels, format, setting) for setting in CODECS[format].settings]
+    return [classic_row(pixels, format, setting, metrics) for setting in CODECS[format].settings]
 
 
-def classic_row(pixels: NDArray[np.uint8], format: str, setting: float) -> dict[str, Any]:
-    """The row of one image, uint8 (H,W,3), coded by Pillow; ms_ssim is None for a side under 161 pixels."""
+def classic_row(
+    pixels: NDArray[np.uint8], format: str, setting: float, metrics: Mapping[str, ImageMetric]
+) -> dict[str, Any]:
+    """The row of one image, uint8 (H,W,3), coded by Pillow; see `metrics.build_metrics`."""
     codec = CODECS[format]
     if codec.package != "pillow":
         importlib.import_module(codec.needs)
@@ -136,8 +138,6 @@ def classic_row(pixels: NDArray[np.uint8], format: str, setting: float) -> dict[
     decoded = np.asarray(Image.open(buffer).convert("RGB"))
     decode_s = time.perf_counter() - encoded
     size = len(buffer.getvalue())
-    x, x_hat = _tensor(pixels), _tensor(decoded)
-    ms_ssim = ms_ssim_rgb(x, x_hat)
     return {
         "role": "classic",
         "cell": f"classic-{format}",
@@ -157,10 +157,7 @@ def classic_row(pixels: NDArray[np.uint8], format: str, setting: float) -> dict[
         "bytes": size,
         "bpp": size * 8 / (width * height),
         "bpp_estimated": None,
-        "psnr": psnr(x, x_hat),
-        "ms_ssim": ms_ssim,
-        "ms_ssim_db": to_db(ms_ssim),
-        "lpips": None,
+        **measured(metrics, _tensor(pixels), _tensor(decoded)),
         "encode_s": encoded - start,
         "decode_s": decode_s,
         "digest": hashlib.sha256(np.ascontiguousarray(decoded.transpose(2, 0, 1)).tobytes()).hexdigest(),

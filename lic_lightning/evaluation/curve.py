@@ -1,7 +1,7 @@
 """RD curves: means over one test set, one point per λ, from result rows or from CompressAI's results JSON.
 
-The dB of MS-SSIM is always that of the mean, −10·log10(1 − mean MS-SSIM), never the mean of the images' dBs:
-the two differ, and CompressAI's JSON holds means only, so this is the one scale on which all curves can meet.
+Qualities are raw means. A metric's axis in dB (see `metrics.table`) is taken of the mean, never the mean of the images'
+dBs: the two differ, and CompressAI's JSON holds means only, so this is the one scale on which all curves can meet.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lic_lightning.metrics.table import METRICS
+
 if TYPE_CHECKING:
     import polars as pl
 
 Array = NDArray[np.float64]
 
-# metric → column of the result rows, keys of CompressAI's JSON
-COLUMNS = {"psnr": "psnr", "ms-ssim": "ms_ssim", "lpips": "lpips", "top1": "top1", "top5": "top5"}
-JSON_KEYS = {"psnr": ("psnr", "psnr-rgb"), "ms-ssim": ("ms-ssim", "ms-ssim-rgb"), "top1": ("top1",), "top5": ("top5",)}
 UNSTATED = "unstated"
+WHOLE_SET = ""  # stands for the image in the row of a metric that has one value for a whole set
 
 
 class CurveError(ValueError):
@@ -38,13 +38,13 @@ class Curve:
 
     Attributes:
         rate: bits per pixel, mean over images, one value per point.
-        quality: metric → mean over images, one value per point: "psnr" in dB, "ms-ssim" raw, "lpips", "top1" and
-            "top5" in [0, 1]. A metric that is not defined for every image (MS-SSIM of small ones) is left out, as its
-            mean would be over other images than the rate's.
+        quality: name of a metric → raw mean over images, or the value of the whole set, one per point. A metric that
+            is not defined for every image (MS-SSIM of small ones) is left out, as its mean would be over other images
+            than the rate's.
         lmbda: λ of each point; NaN where unknown.
         domain: "8bit" or "float" images under the metrics, or "unstated".
         images: names of the test images; empty where only means are known.
-        image_rate, image_quality: the same per image, arrays (points, images).
+        image_rate, image_quality: the same per image, arrays (points, images), where the metric is of images.
         id, reference: curve ids of this curve and of its anchor.
         withheld: the points left out, each with its λ and the reason.
         weights: what each point's run started from, by content; "" where unknown.
@@ -68,14 +68,6 @@ class Curve:
     test_set_digest: str = ""
     withheld: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
-
-
-def axis(metric: str, values: Array) -> Array:
-    """The scale on which curves are compared and drawn: dB for PSNR and MS-SSIM, LPIPS as it is."""
-    if metric != "ms-ssim":
-        return values
-    with np.errstate(divide="ignore"):
-        return -10 * np.log10(1 - values)
 
 
 def curves(rows: pl.DataFrame) -> list[Curve]:
@@ -130,7 +122,7 @@ def same_images(a: Curve, b: Curve) -> bool:
 
 
 def read_compressai_json(path: Path | str) -> Curve:
-    """A curve from CompressAI's results JSON: lists bpp, psnr(-rgb), ms-ssim(-rgb) under `results`.
+    """A curve from CompressAI's results JSON: lists bpp, psnr(-rgb), ms-ssim(-rgb) or ms-ssim-db(-rgb) under `results`.
 
     Test set, domain and λ are unknown unless this platform wrote the file.
 
@@ -147,12 +139,7 @@ def read_compressai_json(path: Path | str) -> Curve:
     if not isinstance(results, dict) or "bpp" not in results:
         raise CurveError(f"{path} is not a CompressAI results file: it has no lists under results.bpp, results.psnr …")
     rate = _numbers(path, results, "bpp")
-    keys = {metric: next((k for k in keys if k in results), None) for metric, keys in JSON_KEYS.items()}
-    quality = {metric: _numbers(path, results, key) for metric, key in keys.items() if key}
-    if not quality:
-        raise CurveError(f"{path} has none of psnr, psnr-rgb, ms-ssim, ms-ssim-rgb under results")
-    if np.any(quality.get("ms-ssim", rate[:0]) > 1):
-        raise CurveError(f"{path}: MS-SSIM above 1; raw values in [0, 1] are expected, not dB")
+    quality = _qualities(path, results)
     lmbda = _numbers(path, results, "lmbda") if "lmbda" in results else np.full(len(rate), math.nan)
     if lengths := {len(values) for values in (lmbda, *quality.values())} - {len(rate)}:
         raise CurveError(f"{path}: lists of {len(rate)} and {lengths.pop()} points")
@@ -188,6 +175,8 @@ def as_compressai_json(curve: Curve) -> bytes:
 
 def _curve(rows: pl.DataFrame) -> Curve:
     first = rows.row(0, named=True)
+    of_set = {row["lmbda"]: row for row in rows.filter(image=WHOLE_SET).iter_rows(named=True)}
+    rows = rows.filter(rows["image"] != WHOLE_SET)
     images = tuple(rows["image"].unique(maintain_order=True).to_list())
     points, weights, withheld = {}, {}, []
     for (lmbda,), point in rows.group_by(["lmbda"], maintain_order=True):
@@ -204,14 +193,19 @@ def _curve(rows: pl.DataFrame) -> Curve:
 
     rate = matrix("bpp")
     order = np.argsort(rate.mean(axis=1), kind="stable")
-    quality = {metric: matrix(column)[order] for metric, column in COLUMNS.items()}
+    quality = {m.name: matrix(m.column)[order] for m in METRICS.values() if m.of != "set"}
     quality = {metric: values for metric, values in quality.items() if not np.isnan(values).any()}
+    means = {metric: values.mean(axis=1) for metric, values in quality.items()}
+    for metric in METRICS.values():
+        if metric.of == "set" and points.keys() <= of_set.keys():
+            values = np.array([of_set[lmbda][metric.column] for lmbda in points], dtype=float)[order]
+            means |= {} if np.isnan(values).any() else {metric.name: values}
     return Curve(
         name=first["curve_name"],
         test_set=first["test_set"],
         lmbda=np.array(list(points), dtype=float)[order],
         rate=rate.mean(axis=1)[order],
-        quality={metric: values.mean(axis=1) for metric, values in quality.items()},
+        quality=means,
         domain=first["domain"],
         images=images,
         image_rate=rate[order],
@@ -233,6 +227,25 @@ def _distinct(found: list[Curve]) -> list[Curve]:
     """Tells apart curves of one name (they differ in seed or objective, say) by the start of their ids."""
     ids = Counter(name for name, _ in {(curve.name, curve.id) for curve in found})
     return [replace(c, name=f"{c.name} [{c.id[:8]}]") if ids[c.name] > 1 else c for c in found]
+
+
+def _qualities(path: Path, results: Mapping[str, Any]) -> dict[str, Array]:
+    """Metric → raw values, of the metrics that a results JSON has, raw or on their axis in dB."""
+    known, quality = [], {}
+    for name, metric in METRICS.items():
+        raw, in_db = (name, f"{name}-rgb"), (f"{name}-db", f"{name}-db-rgb") if metric.in_db else ()
+        known += [*raw, *in_db] if metric.default else []
+        if key := next((key for key in raw if key in results), None):
+            quality[name] = _numbers(path, results, key)
+            if metric.in_db and np.any(quality[name] > 1):
+                raise CurveError(
+                    f"{path}: {metric.label} above 1 under results.{key}: raw values in [0, 1] there, not dB"
+                )
+        elif key := next((key for key in in_db if key in results), None):
+            quality[name] = metric.raw(_numbers(path, results, key))
+    if not quality:
+        raise CurveError(f"{path} has none of {', '.join(known)} under results")
+    return quality
 
 
 def _numbers(path: Path, results: Mapping[str, Any], key: str) -> Array:

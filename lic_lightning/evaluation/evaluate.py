@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.image_row import Domain, Row, image_row
 from lic_lightning.metrics.image import build_metrics
+from lic_lightning.metrics.table import defaults
 from lic_lightning.parallel import Images, over_images
 
 GAP_ALARM = 0.03
@@ -22,7 +23,7 @@ class Settings:
     """How images are coded and judged.
 
     Attributes:
-        metrics: subset of "psnr", "ms_ssim", "lpips".
+        metrics: columns of `metrics.table.METRICS`.
         domain: "8bit" (as files are) or "float".
         device: "cpu", "cuda", …: the same codec on two devices is two operating points.
         workers: processes that code images side by side, one thread each; 1 codes in this process.
@@ -30,7 +31,7 @@ class Settings:
         classic: which classic codecs stand beside the learned ones in plots: keys of `classic.CODECS`.
     """
 
-    metrics: tuple[str, ...] = ("psnr", "ms_ssim")
+    metrics: tuple[str, ...] = defaults()
     domain: Domain = "8bit"
     device: str = "cpu"
     workers: int = 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lic_lightning.evaluation.bd_rate import Metric
 from lic_lightning.evaluation.curve import Curve
 from lic_lightning.evaluation.gain import Gain, GainRefused, gain
 
@@ -18,7 +17,7 @@ class ImageGain:
     gain: Gain
 
 
-def image_gains(anchor: Curve, test: Curve, metric: Metric = "psnr") -> tuple[list[ImageGain], int]:
+def image_gains(anchor: Curve, test: Curve, metric: str = "psnr") -> tuple[list[ImageGain], int]:
     """The gains of the images of `test`, and how many of its points have none.
 
     A point has none where its quality is outside of what the reference covers for that image, or where the
@@ -31,7 +30,7 @@ def image_gains(anchor: Curve, test: Curve, metric: Metric = "psnr") -> tuple[li
         sides = _one_image(anchor, image), _one_image(test, image)
         for point, lmbda in enumerate(test.lmbda):
             try:
-                gains.append(ImageGain(image, float(lmbda), gain(*sides, point, metric)))
+                gains.append(ImageGain(image, float(lmbda), gain(*sides, point, metric, bootstrap=0)))
             except GainRefused:
                 without += 1
     return gains, without
@@ -42,7 +41,8 @@ def _one_image(curve: Curve, image: str) -> Curve:
     assert curve.image_rate is not None  # a curve that knows its images' qualities knows their rates
     return replace(
         curve,
-        images=tuple(curve.images[place] for place in column),
-        image_rate=curve.image_rate[:, column],
-        image_quality={metric: values[:, column] for metric, values in curve.image_quality.items()},
+        images=(image,),
+        rate=curve.image_rate[:, column].mean(1),
+        quality={metric: values[:, column].mean(1) for metric, values in curve.image_quality.items()},
+        image_quality={},
     )

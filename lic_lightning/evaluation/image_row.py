@@ -13,7 +13,7 @@ from compressai.ops import compute_padding
 from torch import Tensor, nn
 
 from lic_lightning.evaluation.estimate import Transforms
-from lic_lightning.metrics.image import Metric, to_db
+from lic_lightning.metrics.image import ImageMetric, measured
 from lic_lightning.objectives.rate import bits_per_pixel
 
 Domain = Literal["8bit", "float"]
@@ -26,7 +26,7 @@ def image_row(
     codec: nn.Module,
     decoder: nn.Module | None,
     stride: int,
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, ImageMetric],
     domain: Domain = "8bit",
 ) -> Row:
     """Codes one image with `codec` and, where a `decoder` is given, has it decode the same strings.
@@ -42,7 +42,7 @@ def image_row(
 
     Returns:
         width, height, stream_bytes, bytes (string bytes, no header), bpp over unpadded pixels, bpp_estimated from
-        the likelihoods, one value per metric, ms_ssim_db, encode_s, decode_s, digest (SHA-256 of the decoded 8-bit
+        the likelihoods, the metrics' columns, encode_s, decode_s, digest (SHA-256 of the decoded 8-bit
         image), domain, withheld.
     """
     device = next(codec.parameters()).device
@@ -63,9 +63,6 @@ def image_row(
     pixels = height * width
     estimated = bits_per_pixel(transforms.likelihoods(padded), padded).item() * padded[0, 0].numel() / pixels
     eight_bit = x_hat.mul(255).round()
-    quality = {
-        name: metric(x * 255, eight_bit if domain == "8bit" else x_hat * 255) for name, metric in metrics.items()
-    }
     return {
         "width": width,
         "height": height,
@@ -73,8 +70,7 @@ def image_row(
         "bytes": sum(stream_bytes),
         "bpp": sum(stream_bytes) * 8 / pixels,
         "bpp_estimated": estimated,
-        **{name: quality.get(name) for name in ("psnr", "ms_ssim", "lpips")},
-        "ms_ssim_db": to_db(quality.get("ms_ssim")),
+        **measured(metrics, x * 255, eight_bit if domain == "8bit" else x_hat * 255),
         "encode_s": encode_s,
         "decode_s": decode_s,
         "digest": hashlib.sha256(eight_bit.byte().cpu().contiguous().numpy().tobytes()).hexdigest(),

@@ -19,6 +19,7 @@ from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.results import read_rows, write_rows
+from lic_lightning.metrics.image import build_metrics
 from lic_lightning.parallel import Images, over_images
 from lic_lightning.runs.run import Run
 
@@ -122,11 +123,14 @@ def classic_codec_rows(test_sets: Mapping[str, Images], settings: Settings, cach
 
             def code(name: str = name, images: Images = images, codec: str = codec) -> list[Row]:
                 log.info("coding %d images of %s with %s, once for all runs", len(images), name, codec)
-                found = over_images(partial(classic.classic_rows, format=codec), images, settings.workers)
+                metrics = build_metrics(settings.metrics, settings.lpips_trunk)
+                found = over_images(
+                    partial(classic.classic_rows, format=codec, metrics=metrics), images, settings.workers
+                )
                 own = {"test_set": name, "test_set_digest": digest(images)}
                 return [{**own, "image": i, **row} for i, rows in zip(images.names, found, strict=True) for row in rows]
 
-            key = ["classic", digest(images), *classic.identity(codec)]
+            key = ["classic", digest(images), settings.metrics, *classic.identity(codec)]
             rows += [{**row, "test_set": name} for row in _cached(cache, key, code)]
     return rows
 

@@ -13,8 +13,17 @@ from typing import Any
 import polars as pl
 
 from lic_lightning.files import write_atomically
+from lic_lightning.metrics.table import METRICS
 
 RESULTS = "results.parquet"
+
+# Raw values, and those on a metric's axis where it is another (see `metrics.table`)
+QUALITY = {
+    column: pl.Boolean if metric.of == "answer" else pl.Float64
+    for metric in METRICS.values()
+    for column in (metric.column, metric.axis_column)
+    if column
+}
 
 SCHEMA: dict[str, Any] = {
     "role": pl.String,  # tuned, reference or classic
@@ -42,10 +51,7 @@ SCHEMA: dict[str, Any] = {
     "bytes": pl.Int64,
     "bpp": pl.Float64,
     "bpp_estimated": pl.Float64,
-    "psnr": pl.Float64,  # dB
-    "ms_ssim": pl.Float64,  # raw, in [0, 1]
-    "ms_ssim_db": pl.Float64,
-    "lpips": pl.Float64,
+    **{column: kind for column, kind in QUALITY.items() if kind is pl.Float64},
     "encode_s": pl.Float64,
     "decode_s": pl.Float64,
     "digest": pl.String,
@@ -53,16 +59,15 @@ SCHEMA: dict[str, Any] = {
     "withheld": pl.String,  # why the point must not count
     "label": pl.String,  # true class
     "predicted": pl.String,  # the head's first choice
-    "top1": pl.Boolean,
-    "top5": pl.Boolean,
+    **{column: kind for column, kind in QUALITY.items() if kind is pl.Boolean},
     "label_s": pl.Float64,  # seconds from strings to label
     "label_kmac": pl.Float64,  # thousand multiply-accumulates for that, per coded pixel
 }
 
-# Null where a row does not name them (what is labelled, what has trained), and in files written before they were there
+# Null where a row does not name them, and in files written before they were there
 OPTIONAL = (
-    "weights", "decoder_claim", "decoder_checks", "decoder_found",
-    "label", "predicted", "top1", "top5", "label_s", "label_kmac",
+    *QUALITY, "weights", "decoder_claim", "decoder_checks", "decoder_found",
+    "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
 # The same measurement: a sweep holds its reference's rows once per run. Tuned rows are of their cell alone.

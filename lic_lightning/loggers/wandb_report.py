@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lic_lightning.evaluation.bd_rate import METRICS, Method
+from lic_lightning.evaluation.bd_rate import Method
 from lic_lightning.evaluation.curve import without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.reports.page import matrix
-from lic_lightning.reports.tables import Entry, as_markdown, bd_table
+from lic_lightning.reports.tables import Entry, as_markdown, bd_table, markdown_table, metrics_of
 from lic_lightning.runs.folder import RunFolder, run_folders
 
 if TYPE_CHECKING:
@@ -68,13 +68,13 @@ def build(
         wr.P(f"{finished} of {len(runs)} cells finished."),
         wr.MarkdownBlock("\n".join([as_markdown(entries), *(f"- {double}" for double in doubles)])),
     ]
-    matrices = [found for metric in METRICS if (found := matrix(entries, metric))]
+    matrices = [found for metric in metrics_of(entries) if (found := matrix(entries, metric))]
     if matrices:
         blocks += [wr.H1("Category × category"), *(wr.MarkdownBlock(_matrix(found)) for found in matrices)]
     test_sets = sorted({entry.curve.test_set for entry in entries})
     blocks += [
         wr.H1("RD points"),
-        _grid(entity, project, sweep, [_scatter(name, metric) for name in test_sets for metric in ("psnr", "ms_ssim")]),
+        _grid(entity, project, sweep, [_scatter(name, m.column) for name in test_sets for m in metrics_of(entries)]),
         wr.H1("Comparisons"),
         _grid(entity, project, sweep, [wr.MediaBrowser(media_keys=[f"comparison_{name}"]) for name in test_sets]),
         wr.H1("Training"),
@@ -86,11 +86,11 @@ def build(
     return wr.Report(entity=entity, project=project, title=f"lic_lightning: {sweep}", blocks=blocks, width="fluid")
 
 
-def _scatter(test_set: str, metric: str) -> Any:
+def _scatter(test_set: str, column: str) -> Any:
     import wandb_workspaces.reports.v2 as wr
 
-    x, y = (wr.SummaryMetric(f"rd/{test_set}/{column}") for column in ("bpp", metric))
-    return wr.ScatterPlot(title=f"{metric} on {test_set}", x=x, y=y)
+    x, y = (wr.SummaryMetric(f"rd/{test_set}/{name}") for name in ("bpp", column))
+    return wr.ScatterPlot(title=f"{column} on {test_set}", x=x, y=y)
 
 
 def _grid(entity: str, project: str, sweep: str, panels: list[Any]) -> Any:
@@ -101,9 +101,5 @@ def _grid(entity: str, project: str, sweep: str, panels: list[Any]) -> Any:
 
 
 def _matrix(found: dict[str, Any]) -> str:
-    lines = [
-        [f"{found['metric']}: trained for ↓, judged on →", *found["columns"]],
-        ["---", *("---:" for _ in found["columns"])],
-        *([curve.name, *(cell.text for cell in cells)] for curve, cells in found["lines"]),
-    ]
-    return "\n".join(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)
+    header = [f"{found['metric']}: trained for ↓, judged on →", *found["columns"]]
+    return markdown_table(header, ([curve.name, *(cell.text for cell in cells)] for curve, cells in found["lines"]))

@@ -1,1 +1,1 @@
-"""Metrics of decoded images."""
+"""Metrics: one table, and what computes them of decoded images."""

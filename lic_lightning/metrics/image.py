@@ -1,4 +1,4 @@
-"""Image metrics of one image and its reconstruction, by name.
+"""Image metrics of one image and its reconstruction.
 
 Each takes two tensors (1,3,H,W) in [0, 255] and returns a float, or None where the metric is not defined.
 PSNR and MS-SSIM are computed as CompressAI's `eval_model` does, so that numbers can stand side by side.
@@ -7,41 +7,49 @@ PSNR and MS-SSIM are computed as CompressAI's `eval_model` does, so that numbers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
-MS_SSIM_MIN_SIDE = 161
+from lic_lightning.metrics.table import METRICS, computed
+
 LPIPS_TRUNK = "alexnet-owt-7be5be79.pth"
 
-Metric = Callable[[Tensor, Tensor], float | None]
+ImageMetric = Callable[[Tensor, Tensor], float | None]
 
 
 class MetricError(RuntimeError):
     """A metric that is unknown or lacks its weights."""
 
 
-def build_metrics(names: Sequence[str], lpips_trunk: str | None = None) -> dict[str, Metric]:
-    """The metrics asked for; "psnr" and "ms_ssim" are built in, "lpips" needs the trunk's weights.
+def build_metrics(columns: Sequence[str], lpips_trunk: str | None = None) -> dict[str, ImageMetric]:
+    """What computes the metrics asked for, by column.
 
     Args:
-        names: subset of "psnr", "ms_ssim", "lpips".
+        columns: of metrics of `table.METRICS` that are computed of an image.
         lpips_trunk: path of torchvision's AlexNet weights; None looks in torch hub's cache.
 
     Raises:
         MetricError: unknown name, or no weights for LPIPS.
     """
-    builders: dict[str, Callable[[], Metric]] = {
-        "psnr": lambda: psnr,
-        "ms_ssim": lambda: ms_ssim_rgb,
-        "lpips": lambda: _Lpips(lpips_trunk),
-    }
-    if unknown := [name for name in names if name not in builders]:
-        raise MetricError(f"unknown metrics {unknown}; known: {', '.join(builders)}")
-    return {name: builders[name]() for name in names}
+    known = computed()
+    if unknown := [column for column in columns if column not in known]:
+        raise MetricError(f"evaluation.metrics: unknown metrics {unknown}; known: {', '.join(known)}")
+    return {column: known[column].build(lpips_trunk) for column in columns}  # type: ignore[misc]  # all have one
+
+
+def measured(metrics: Mapping[str, ImageMetric], image: Tensor, decoded: Tensor) -> dict[str, float | None]:
+    """A row's columns of the metrics, raw and, where that is another scale, on their axis."""
+    columns: dict[str, float | None] = {}
+    for column, metric in metrics.items():
+        columns[column] = value = metric(image, decoded)
+        entry = computed()[column]
+        if entry.axis_column:
+            columns[entry.axis_column] = None if value is None else float(entry.axis(value))
+    return columns
 
 
 def psnr(image: Tensor, decoded: Tensor) -> float:
@@ -51,21 +59,16 @@ def psnr(image: Tensor, decoded: Tensor) -> float:
 
 
 def ms_ssim_rgb(image: Tensor, decoded: Tensor) -> float | None:
-    """MS-SSIM in [0, 1] (pytorch-msssim, five scales); None where a side is under 161 pixels."""
-    if min(image.shape[2:]) < MS_SSIM_MIN_SIDE:
+    """MS-SSIM in [0, 1] (pytorch-msssim, five scales); None where a side is too small for them."""
+    if min(image.shape[2:]) < METRICS["ms-ssim"].min_side:
         return None
     images = (x.contiguous(memory_format=torch.channels_last) for x in (image, decoded))  # half the time
     return ms_ssim(*images, data_range=255).item()
 
 
-def to_db(value: float | None) -> float | None:
-    """MS-SSIM in dB, −10·log10(1 − value); None stays None."""
-    if value is None:
-        return None
-    return math.inf if value >= 1 else -10 * math.log10(1 - value)
+class Lpips:
+    """LPIPS (AlexNet, version 0.1): 0 for identical images, larger is worse."""
 
-
-class _Lpips:
     def __init__(self, trunk: str | None) -> None:
         import lpips
         from torchvision.models import alexnet
@@ -87,5 +90,5 @@ class _Lpips:
 
     @torch.no_grad()
     def __call__(self, image: Tensor, decoded: Tensor) -> float:
-        """LPIPS (AlexNet, version 0.1): 0 for identical images, larger is worse."""
+        """Of one pair of images."""
         return self.model(image.cpu() / 127.5 - 1, decoded.cpu() / 127.5 - 1).item()

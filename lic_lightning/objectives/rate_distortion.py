@@ -8,12 +8,11 @@ import torch.nn.functional as F
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
+from lic_lightning.metrics.table import METRICS
 from lic_lightning.objectives.rate import bits_per_pixel
 
 if TYPE_CHECKING:  # the package of data imports Lightning
     from lic_lightning.data.batch import Batch
-
-MS_SSIM_MIN_SIDE = 161
 
 
 class MSE:
@@ -30,7 +29,7 @@ class MSE:
 
 
 class MSSSIM:
-    """`lmbda · (1 − MS-SSIM) + bpp`, images in [0, 1]; both sides need 161 pixels (four halvings, window 11)."""
+    """`lmbda · (1 − MS-SSIM) + bpp`, images in [0, 1]; both sides need the metric's smallest."""
 
     def __init__(self, lmbda: float) -> None:
         self.lmbda = lmbda
@@ -41,11 +40,9 @@ class MSSSIM:
         Raises:
             ValueError: an image is smaller than MS-SSIM's five scales need.
         """
-        if min(batch.image.shape[2:]) < MS_SSIM_MIN_SIDE:
-            size = tuple(batch.image.shape[2:])
-            raise ValueError(
-                f"objective ms_ssim needs crops of {MS_SSIM_MIN_SIDE} px or more, got {size}: set data.crop"
-            )
+        size, least = tuple(batch.image.shape[2:]), METRICS["ms-ssim"].min_side
+        if min(size) < least:
+            raise ValueError(f"objective ms_ssim needs crops of {least} px or more, got {size}: set data.crop")
         bpp = bits_per_pixel(output["likelihoods"], batch.image)
         distortion = 1 - ms_ssim(output["x_hat"].float(), batch.image, data_range=1.0)
         return {"loss": self.lmbda * distortion + bpp, "bpp": bpp, "distortion": distortion}

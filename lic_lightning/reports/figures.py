@@ -12,10 +12,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from lic_lightning.evaluation.anchors import PUBLISHED
-from lic_lightning.evaluation.bd_rate import Metric
-from lic_lightning.evaluation.curve import Curve, axis
+from lic_lightning.evaluation.curve import Curve
 from lic_lightning.evaluation.image_gain import ImageGain
-from lic_lightning.reports.plots import AXES
+from lic_lightning.metrics.table import Metric
 from lic_lightning.runs.folder import RunFolder
 
 TUNED_PAINTS = 8  # then they repeat, with another marker
@@ -63,7 +62,7 @@ def paints(found: Sequence[Curve]) -> dict[str, Paint]:
 
 def rd_figure(shown: Sequence[Curve], metric: Metric, chosen: Mapping[str, Paint], title: str) -> Plot | None:
     """Quality over rate, on axes that span the learned codecs; None where no tuned curve has the metric."""
-    drawn = [curve for curve in shown if metric in curve.quality and len(curve.rate)]
+    drawn = [curve for curve in shown if metric.name in curve.quality and len(curve.rate)]
     learned = [curve for curve in drawn if curve.role in ("tuned", "reference")]
     if not any(curve.role == "tuned" for curve in learned):
         return None
@@ -71,25 +70,27 @@ def rd_figure(shown: Sequence[Curve], metric: Metric, chosen: Mapping[str, Paint
     for curve in drawn:
         paint = chosen[curve.id]
         wide = 2.2 if curve.role in ("tuned", "reference") else 1.3
-        raw = curve.quality[metric]
+        raw = curve.quality[metric.name]
         traces.append(
             go.Scatter(
                 name=_text(curve.name),
                 x=curve.rate.tolist(),
-                y=axis(metric, raw).tolist(),
+                y=metric.axis(raw).tolist(),
                 mode="lines+markers",
                 line={"width": wide, "dash": paint.dash},
                 marker={"size": 8 if wide > 2 else 6, "symbol": paint.symbol},
                 customdata=[[_setting(curve, index), float(value)] for index, value in enumerate(raw)],
-                hovertemplate=_RD_HOVER[metric],
+                hovertemplate=_hover(metric),
                 legendgroup=curve.role,
                 meta={"colour": paint.colour},
             )
         )
-    figure = _figure(traces, "rate (bits per pixel)", AXES[metric])
+    figure = _figure(traces, "rate (bits per pixel)", metric.axis_label)
     figure.update_xaxes(range=_span(np.concatenate([c.rate for c in learned]), least=0.0))
-    figure.update_yaxes(range=_span(np.concatenate([axis(metric, c.quality[metric]) for c in learned])))
-    alt = f"{AXES[metric]} over bits per pixel of {', '.join(c.name for c in drawn)}. Numbers: the table of points."
+    figure.update_yaxes(range=_span(np.concatenate([metric.axis(c.quality[metric.name]) for c in learned])))
+    alt = (
+        f"{metric.axis_label} over bits per pixel of {', '.join(c.name for c in drawn)}. Numbers: the table of points."
+    )
     return Plot(title, alt, _json(figure))
 
 
@@ -146,10 +147,10 @@ def gain_figure(
                 x=[dot.gain.reference_rate for dot in kept],
                 y=[dot.gain.percent for dot in kept],
                 text=[_text(dot.image) for dot in kept],
-                customdata=[[dot.lmbda, dot.gain.quality, dot.gain.rate] for dot in kept],
+                customdata=[[dot.lmbda, metric.text(dot.gain.quality), dot.gain.rate] for dot in kept],
                 mode="markers",
                 marker={"size": 8, "symbol": paint.symbol, "opacity": 0.75},
-                hovertemplate="<b>%{text}</b><br>%{y:+.2f} % at %{customdata[1]:.2f} dB<br>%{customdata[2]:.4f} bpp, "
+                hovertemplate="<b>%{text}</b><br>%{y:+.2f} % at %{customdata[1]}<br>%{customdata[2]:.4f} bpp, "
                 "the reference %{x:.4f} bpp<br>λ %{customdata[0]}",
                 meta={"colour": paint.colour},
             )
@@ -157,9 +158,9 @@ def gain_figure(
     figure = _figure(traces, "reference's rate at equal quality (bpp)", "change of rate (%)")
     figure.update_layout(hovermode="closest")
     figure.add_hline(y=0, line={"width": 1.5, "dash": "dash"})
-    alt = f"Change of rate per image at equal {AXES[metric]}. Numbers: the table beneath."
+    alt = f"Change of rate per image at equal {metric.axis_label}. Numbers: the table beneath."
     note = f"Every {every}th of {total} dots is drawn." if every > 1 else ""
-    return Plot(f"At equal {AXES[metric].partition(' ')[0]}", alt, _json(figure), note)
+    return Plot(f"At equal {metric.label}", alt, _json(figure), note)
 
 
 def training_figure(runs: Sequence[tuple[RunFolder, str, Paint]], title: str) -> Plot:
@@ -188,10 +189,9 @@ def training_figure(runs: Sequence[tuple[RunFolder, str, Paint]], title: str) ->
     return Plot(title, f"Loss over steps, {title}: {', '.join(name for _, name, _ in runs)}.", _json(figure))
 
 
-_RD_HOVER: dict[str, str] = {
-    "psnr": "%{customdata[0]}%{x:.4f} bpp<br>%{y:.3f} dB",
-    "ms-ssim": "%{customdata[0]}%{x:.4f} bpp<br>%{y:.3f} dB (%{customdata[1]:.5f})",
-}
+def _hover(metric: Metric) -> str:
+    raw = f" (%{{customdata[1]:.{metric.digits}f}})" if metric.in_db else ""
+    return f"%{{customdata[0]}}%{{x:.4f}} bpp<br>%{{y:.4g}} {metric.unit}{raw}"
 
 
 def _setting(curve: Curve, index: int) -> str:

@@ -13,15 +13,15 @@ import yaml
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from lic_lightning.evaluation.bd_rate import METRICS, BDRate, Method
-from lic_lightning.evaluation.curve import Array, axis, without_doubles
+from lic_lightning.evaluation.bd_rate import BDRate, Method
+from lic_lightning.evaluation.curve import without_doubles
 from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports import page
 from lic_lightning.reports.crops import comparisons
 from lic_lightning.reports.recognition import HEADER
 from lic_lightning.reports.recognition_section import recognition
-from lic_lightning.reports.tables import LABELS, Entry, bd_table, percent
+from lic_lightning.reports.tables import Entry, bd_table, interval_text, metrics_of, percent
 from lic_lightning.runs.folder import REPORT, RunFolder, run_folders
 
 PAGE = "report.html"
@@ -67,7 +67,7 @@ def render(
     shown, crops_in_all = ([], 0) if curves is None else comparisons(folder, curves, crops)
     shared, differing = page.packages(runs)
     configs = [run.config for run in runs if run.config]
-    matrices = [page.matrix(entries, metric) for metric in METRICS]
+    matrices = [page.matrix(entries, metric) for metric in metrics_of(entries)]
     scripts = [get_plotlyjs(), _source("page.js")]
     return (
         _environment()
@@ -79,6 +79,7 @@ def render(
             sets=sets,
             doubles=doubles,
             paints=chosen,
+            metrics=metrics_of(entries),
             matrices=[found for found in matrices if found],
             recognition=None if curves is None else recognition(folder, curves, chosen),
             recognition_header=HEADER,
@@ -115,14 +116,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "db": _db}
+    environment.filters |= {"percent": percent, "interval": interval_text}
     environment.tests["bd_rate"] = lambda answer: isinstance(answer, BDRate)
-    environment.globals |= {"METRICS": METRICS, "LABELS": LABELS}
     return environment
-
-
-def _db(ms_ssim: Array) -> Array:
-    return axis("ms-ssim", ms_ssim)
 
 
 def _source(name: str) -> str:

@@ -11,11 +11,12 @@ from typing import Any
 import polars as pl
 
 from lic_lightning.evaluation.anchors import published
-from lic_lightning.evaluation.bd_rate import METRICS, BDRate, Metric
+from lic_lightning.evaluation.bd_rate import BDRate
 from lic_lightning.evaluation.curve import Curve, anchor_of, curves
 from lic_lightning.evaluation.image_gain import ImageGain, image_gains
+from lic_lightning.metrics.table import Metric
 from lic_lightning.reports.figures import Paint, Plot, gain_figure, paints, rd_figure, training_figure
-from lic_lightning.reports.tables import LABELS, Entry, percent, protocol, warnings
+from lic_lightning.reports.tables import Entry, bd_text, metrics_of, protocol, warnings
 from lic_lightning.runs.folder import RunFolder
 
 FULL_STRENGTH = 5.0  # percent of BD-rate that colours a cell of the matrix fully, unless some cell has more
@@ -76,8 +77,9 @@ def _test_set(name: str, entries: list[Entry], found: Sequence[Curve], chosen: M
     classic = [curve for curve in found if curve.role == "classic" and curve.test_set_digest in digests]
     images = max(len(curve.images) for curve in tuned)
     company = [*references, *tuned, *classic, *published(name, images)]
-    plots = [rd_figure(company, metric, chosen, f"{LABELS[metric]} on {name}") for metric in METRICS]
-    gain_plots, gain_lines, without = _gains(tuned, anchors, chosen)
+    metrics = metrics_of(entries)
+    plots = [rd_figure(company, metric, chosen, f"{metric.label} on {name}") for metric in metrics]
+    gain_plots, gain_lines, without = _gains(tuned, anchors, chosen, metrics)
     return TestSet(
         name=name,
         images=images,
@@ -93,18 +95,18 @@ def _test_set(name: str, entries: list[Entry], found: Sequence[Curve], chosen: M
 
 
 def _gains(
-    tuned: Sequence[Curve], anchors: Mapping[str, Curve | None], chosen: Mapping[str, Paint]
+    tuned: Sequence[Curve], anchors: Mapping[str, Curve | None], chosen: Mapping[str, Paint], metrics: Sequence[Metric]
 ) -> tuple[list[Plot], list[GainLine], int]:
     plots, lines, without = [], [], 0
-    for metric in METRICS:
+    for metric in metrics:
         gains = {}
         for curve in tuned:
             if anchor := anchors[curve.id]:
-                gains[curve.id], missing = image_gains(anchor, curve, metric)
-                without += missing if metric == "psnr" else 0
+                gains[curve.id], missing = image_gains(anchor, curve, metric.name)
+                without += missing if metric is metrics[0] else 0
         if any(gains.values()):
             plots.append(gain_figure(gains, metric, {curve.id: curve.name for curve in tuned}, chosen))
-        if metric == "psnr":
+        if metric is metrics[0]:
             lines = [_gain_line(curve, dots) for curve in tuned if (dots := gains.get(curve.id))]
     return plots, lines, without
 
@@ -125,7 +127,7 @@ def _gain_line(curve: Curve, dots: Sequence[ImageGain]) -> GainLine:
 def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
     """BD-rate of curves (rows) over test sets (columns); None where a single test set or no number makes it idle."""
     columns = sorted({entry.curve.test_set for entry in entries})
-    answers = {(e.curve.id, e.curve.test_set): e.answers[metric] for e in entries}
+    answers = {(e.curve.id, e.curve.test_set): e.answers[metric.name] for e in entries}
     values = [abs(a.bd_rate) for a in answers.values() if isinstance(a, BDRate)]
     if len(columns) < 2 or not values:
         return None
@@ -138,12 +140,11 @@ def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
             answer, own = answers.get((curve.id, column)), column == curve.category
             if isinstance(answer, BDRate):
                 value = answer.bd_rate
-                interval = f" [{percent(answer.interval[0])}, {percent(answer.interval[1])}]" if answer.interval else ""
-                cells.append(MatrixCell(f"{percent(value)}{interval}", "", value, abs(value) / most, own))
+                cells.append(MatrixCell(bd_text(answer, unit=""), "", value, abs(value) / most, own))
             else:
                 cells.append(MatrixCell("–", "not judged" if answer is None else str(answer), own=own))
         table.append((curve, cells))
-    return {"metric": LABELS[metric], "columns": columns, "lines": table}
+    return {"metric": metric.label, "columns": columns, "lines": table}
 
 
 def training_plots(runs: Sequence[RunFolder], rows: pl.DataFrame | None, chosen: Mapping[str, Paint]) -> list[Plot]:

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lic_lightning.evaluation.bd_rate import METRICS, Metric
-from lic_lightning.evaluation.curve import Curve, axis, curves
+from lic_lightning.evaluation.curve import Curve, curves
+from lic_lightning.metrics.table import Metric
+from lic_lightning.metrics.table import shown as shown_metrics
 
-AXES: dict[str, str] = {"psnr": "PSNR (dB)", "ms-ssim": "MS-SSIM of the mean (dB)"}
 REFERENCE_STYLE = {"color": "#222222", "marker": "s", "linestyle": "--", "zorder": 3}
 CLASSIC_STYLES = {
     "classic-jpeg": {"color": "#9a9a9a", "marker": "^", "linestyle": ":"},
@@ -40,12 +40,12 @@ def rd_plots(rows: pl.DataFrame, current_lmbda: float | None = None) -> dict[str
     images = {}
     for category, test_set in sorted({(curve.category, curve.test_set) for curve in tuned}):
         group = [curve for curve in tuned if (curve.category, curve.test_set) == (category, test_set)]
-        for metric in METRICS:
+        for metric in shown_metrics(curve.quality for curve in tuned):
             shown = [
-                curve for curve in (*_company(group, found), *group) if metric in curve.quality and len(curve.rate)
+                curve for curve in (*_company(group, found), *group) if metric.name in curve.quality and len(curve.rate)
             ]
             if any(curve.role == "tuned" for curve in shown):
-                name = "_".join(map(file_part, ("rd", category, test_set, metric)))
+                name = "_".join(map(file_part, ("rd", category, test_set, metric.name)))
                 images[f"{name}.png"] = rd_plot(shown, metric, f"{category} on {test_set}", current_lmbda)
     return images
 
@@ -58,12 +58,12 @@ def rd_plot(shown: Sequence[Curve], metric: Metric, title: str, current_lmbda: f
     colours = cycle(TUNED_COLOURS)
     for curve in shown:
         style = _style(curve, colours)
-        quality = axis(metric, curve.quality[metric])
+        quality = metric.axis(curve.quality[metric.name])
         axes.plot(curve.rate, quality, label=curve.name, markersize=5, linewidth=1.6, **style)
         if curve.role == "tuned" and current_lmbda is not None:
             _circle(axes, curve, quality, current_lmbda, style["color"])
     _limit(axes, [curve for curve in shown if curve.role != "classic"], metric)
-    axes.set(xlabel="rate (bits per pixel)", ylabel=AXES[metric], title=title)
+    axes.set(xlabel="rate (bits per pixel)", ylabel=metric.axis_label, title=title)
     axes.grid(visible=True, color="#e4e4e4", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
@@ -96,7 +96,7 @@ def _circle(axes: Axes, curve: Curve, quality: np.ndarray, lmbda: float, colour:
 
 def _limit(axes: Axes, learned: Sequence[Curve], metric: Metric) -> None:
     rates = np.concatenate([curve.rate for curve in learned])
-    quality = np.concatenate([axis(metric, curve.quality[metric]) for curve in learned])
+    quality = np.concatenate([metric.axis(curve.quality[metric.name]) for curve in learned])
     quality = quality[np.isfinite(quality)]
     if len(rates) > 1 and np.ptp(rates) > 0:
         axes.set_xlim(max(0.0, rates.min() - 0.08 * np.ptp(rates)), rates.max() + 0.08 * np.ptp(rates))

@@ -13,11 +13,9 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from lic_lightning.evaluation.bd_rate import METRICS, BDRate, BDRateRefused, Method, Metric, bd_rate
-from lic_lightning.evaluation.curve import Curve, anchor_of, axis, curves
-
-LABELS: dict[Metric, str] = {"psnr": "PSNR", "ms-ssim": "MS-SSIM"}
-HEADER = ("curve", "test set", "points", "BD-rate PSNR", "BD-rate MS-SSIM")
+from lic_lightning.evaluation.bd_rate import BDRate, BDRateRefused, Method, bd_rate
+from lic_lightning.evaluation.curve import Curve, anchor_of, curves
+from lic_lightning.metrics.table import METRICS, Metric, shown
 
 
 @dataclass(frozen=True)
@@ -25,27 +23,30 @@ class Entry:
     """A row of the table: one tuned curve on one test set.
 
     Attributes:
-        answers: metric → BD-rate against the curve's reference, or the reason why there is none.
+        answers: name of a metric → BD-rate against the curve's reference, or the reason why there is none.
     """
 
     curve: Curve
-    answers: Mapping[Metric, BDRate | BDRateRefused]
+    answers: Mapping[str, BDRate | BDRateRefused]
 
 
 def bd_table(rows: pl.DataFrame, method: Method = "pchip", bootstrap: int = 1000) -> list[Entry]:
     """One entry per tuned curve and test set, each against the reference that it names (see `results`)."""
     found = curves(rows)
-    return [
-        Entry(curve, {metric: _answer(curve, found, metric, method, bootstrap) for metric in METRICS})
-        for curve in found
-        if curve.role == "tuned"
-    ]
+    tuned = [curve for curve in found if curve.role == "tuned"]
+    metrics = [metric.name for metric in shown(curve.quality for curve in tuned)]
+    return [Entry(curve, {m: _answer(curve, found, m, method, bootstrap) for m in metrics}) for curve in tuned]
+
+
+def metrics_of(entries: Sequence[Entry]) -> list[Metric]:
+    """The metrics that the entries of one table have answers for."""
+    return [METRICS[name] for name in entries[0].answers] if entries else shown([])
 
 
 def as_rich(entries: Sequence[Entry], title: str = "BD-rate against the reference") -> Table:
     """The table for a terminal."""
     table = Table(title=title, caption=protocol(entries))
-    for heading in HEADER:
+    for heading in _header(entries):
         right = heading.startswith(("BD", "points"))
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for cells in map(_cells, entries):
@@ -55,12 +56,7 @@ def as_rich(entries: Sequence[Entry], title: str = "BD-rate against the referenc
 
 def as_markdown(entries: Sequence[Entry]) -> str:
     """The table for a README, with method, metric domain and warnings beneath."""
-    lines = [
-        HEADER,
-        ["---" if "BD" not in h and h != "points" else "---:" for h in HEADER],
-        *map(_cells, entries),
-    ]
-    table = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    table = markdown_table(_header(entries), map(_cells, entries), left=2)
     notes = "\n".join(f"- {note}" for note in warnings(entries))
     return "\n\n".join(part for part in (table, protocol(entries), notes) if part) + "\n"
 
@@ -108,7 +104,6 @@ def points_csv(rows: pl.DataFrame) -> str:
     for curve in curves(rows):
         for index, (lmbda, rate) in enumerate(zip(curve.lmbda, curve.rate, strict=True)):
             quality = {metric: values[index] for metric, values in curve.quality.items()}
-            ms_ssim = curve.quality.get("ms-ssim")
             records.append(
                 {
                     "role": curve.role,
@@ -122,10 +117,7 @@ def points_csv(rows: pl.DataFrame) -> str:
                     "lmbda": lmbda,
                     "weights": curve.weights[index],
                     "bpp": rate,
-                    "psnr": quality.get("psnr", ""),
-                    "ms_ssim": quality.get("ms-ssim", ""),
-                    "ms_ssim_db_of_mean": "" if ms_ssim is None else axis("ms-ssim", ms_ssim)[index],
-                    "lpips": quality.get("lpips", ""),
+                    **_means(quality),
                 }
             )
     return _csv(records)
@@ -152,8 +144,27 @@ def warnings(entries: Iterable[Entry]) -> list[str]:
         for metric, answer in entry.answers.items():
             if isinstance(answer, BDRate):
                 own = (f"{entry.curve.name} lacks {point}" for point in entry.curve.withheld)
-                notes += [f"{title}, {LABELS[metric]}: {w}" for w in answer.warnings if w not in set(own)]
+                notes += [f"{title}, {METRICS[metric].label}: {w}" for w in answer.warnings if w not in set(own)]
     return list(dict.fromkeys(notes))
+
+
+def bd_text(answer: BDRate | BDRateRefused, unit: str = " %") -> str:
+    """A cell of a table: the number with its interval, or the reason why there is none."""
+    if isinstance(answer, BDRateRefused):
+        return str(answer)
+    return f"{percent(answer.bd_rate)}{unit}{interval_text(answer.interval, ' ')}"
+
+
+def interval_text(interval: tuple[float, float] | None, before: str = "") -> str:
+    """ "[-4.42, -3.98]" in percent, empty where there is none."""
+    return f"{before}[{percent(interval[0])}, {percent(interval[1])}]" if interval else ""
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A table in Markdown; columns from the `left`-th are numbers, on the right."""
+    rules = ["---" if index < left else "---:" for index in range(len(header))]
+    lines = (header, rules, *rows)
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
 
 
 def percent(value: float) -> str:
@@ -162,7 +173,7 @@ def percent(value: float) -> str:
 
 
 def _answer(
-    curve: Curve, found: Sequence[Curve], metric: Metric, method: Method, bootstrap: int
+    curve: Curve, found: Sequence[Curve], metric: str, method: Method, bootstrap: int
 ) -> BDRate | BDRateRefused:
     anchor = anchor_of(curve, found)
     if anchor is None:
@@ -173,17 +184,26 @@ def _answer(
         return refusal
 
 
+def _header(entries: Sequence[Entry]) -> list[str]:
+    return ["curve", "test set", "points", *(f"BD-rate {metric.label}" for metric in metrics_of(entries))]
+
+
 def _cells(entry: Entry) -> list[str]:
     curve = entry.curve
-    numbers = [_cell(entry.answers[metric]) for metric in METRICS]
-    return [curve.name, curve.test_set, str(len(curve.rate)), *numbers]
+    return [curve.name, curve.test_set, str(len(curve.rate)), *map(bd_text, entry.answers.values())]
 
 
-def _cell(answer: BDRate | BDRateRefused) -> str:
-    if isinstance(answer, BDRateRefused):
-        return str(answer)
-    interval = f" [{percent(answer.interval[0])}, {percent(answer.interval[1])}]" if answer.interval else ""
-    return f"{percent(answer.bd_rate)} %{interval}"
+def _means(quality: Mapping[str, float]) -> dict[str, float | str]:
+    """Columns of a point: every metric's raw mean, and the mean on the axis where that is another scale."""
+    columns: dict[str, float | str] = {}
+    for metric in METRICS.values():
+        if metric.of == "answer":
+            continue
+        mean = quality.get(metric.name)
+        columns[metric.column] = "" if mean is None else mean
+        if metric.axis_column:
+            columns[f"{metric.axis_column}_of_mean"] = "" if mean is None else float(metric.axis(mean))
+    return columns
 
 
 def _csv(records: Sequence[Mapping[str, Any]]) -> str:

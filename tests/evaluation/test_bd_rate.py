@@ -254,3 +254,31 @@ def test_different_metric_domains_are_warned_about():
     result = bd_rate(per_image(), replace(per_image(), domain="float"), bootstrap=0)
     assert result.domain == "anchor 8bit, test float"
     assert "metric domains differ" in " ".join(result.warnings)
+
+
+def lpips(rate: float = 1.0, distance: float = 1.0) -> Curve:
+    """A curve that falls as its rate rises: less is better."""
+    quality = {"lpips": distance * np.array([0.4, 0.3, 0.2, 0.1, 0.05])}
+    return curve([rate * bpp for bpp in MEAN[0][:5]], [], quality=quality)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_metric_of_which_less_is_better_has_a_bd_rate(method):
+    assert bd_rate(lpips(), lpips(0.97), "lpips", method).bd_rate == pytest.approx(-3, abs=1e-6)
+
+
+def test_better_quality_at_equal_rate_saves_whichever_way_the_metric_goes():
+    assert bd_rate(lpips(), lpips(distance=0.9), "lpips").bd_rate < -1
+
+
+def test_a_metric_of_which_less_is_better_may_not_rise_with_the_rate():
+    rising = replace(lpips(), rate=lpips().rate[::-1])
+    with pytest.raises(BDRateRefused, match="not monotone"):
+        bd_rate(lpips(), rising, "lpips")
+
+
+def test_a_metric_of_the_whole_set_has_a_bd_rate_and_no_interval():
+    sides = [replace(per_image(scale), image_quality={}) for scale in (1.0, 0.97)]
+    result = bd_rate(*sides, bootstrap=20)
+    assert (result.bd_rate, result.interval) == (pytest.approx(-3, abs=1e-6), None)
+    assert "no interval: psnr is of the whole set" in result.warnings[0]

@@ -12,12 +12,19 @@ import torch
 from PIL import Image
 
 from lic_lightning.evaluation import classic
-from lic_lightning.evaluation.classic import CODECS, ClassicError, classic_row
+from lic_lightning.evaluation.classic import CODECS, ClassicError
 from lic_lightning.evaluation.evaluate import Settings
 from lic_lightning.evaluation.point import classic_codec_rows
 from lic_lightning.evaluation.results import read_rows, write_rows
+from lic_lightning.metrics.image import build_metrics
+from lic_lightning.metrics.table import defaults
 
+METRICS = build_metrics(defaults())
 KODAK = Path(os.environ.get("LIC_DATA", "")) / "kodak"
+
+
+def classic_row(*coding):
+    return classic.classic_row(*coding, METRICS)
 
 
 def photograph(height: int = 176, width: int = 192) -> np.ndarray:
@@ -110,7 +117,7 @@ def test_a_codec_that_the_machine_lacks_is_left_out_and_named(tmp_path, monkeypa
 def test_a_codec_is_coded_once_for_all_runs(tmp_path, monkeypatch):
     sets = {"one": Photographs(1)}
     first = classic_codec_rows(sets, Settings(classic=("jpeg",)), tmp_path)
-    monkeypatch.setattr(classic, "classic_rows", lambda *_: pytest.fail("coded again"))
+    monkeypatch.setattr(classic, "classic_rows", lambda *_, **__: pytest.fail("coded again"))
     assert classic_codec_rows({"other name": sets["one"]}, Settings(classic=("jpeg",)), tmp_path) == [
         {**row, "test_set": "other name"} for row in first
     ]

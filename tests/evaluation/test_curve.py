@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,14 +11,15 @@ import pytest
 
 from lic_lightning.evaluation.bd_rate import bd_rate
 from lic_lightning.evaluation.curve import (
+    WHOLE_SET,
     CurveError,
     anchor_of,
     as_compressai_json,
-    axis,
     curves,
     read_compressai_json,
 )
 from lic_lightning.evaluation.results import SCHEMA
+from lic_lightning.metrics.table import METRICS
 
 
 def frame(rows) -> pl.DataFrame:
@@ -41,7 +43,7 @@ def test_points_are_means_over_images(row):
 
 def test_the_db_of_ms_ssim_is_that_of_the_mean(row):
     curve = tuned([row(ms_ssim=0.9), row(ms_ssim=0.99, image="1.png")])
-    assert axis("ms-ssim", curve.quality["ms-ssim"])[0] == pytest.approx(-10 * np.log10(1 - 0.945))
+    assert METRICS["ms-ssim"].axis(curve.quality["ms-ssim"])[0] == pytest.approx(-10 * np.log10(1 - 0.945))
 
 
 def test_points_are_sorted_by_rate(sweep):
@@ -69,6 +71,17 @@ def test_ms_ssim_of_some_images_is_left_out(sweep):
     rows = sweep()
     rows[1]["ms_ssim"] = None
     assert set(tuned(rows).quality) == {"psnr"}
+
+
+def test_a_metric_of_the_whole_set_has_a_row_of_its_own(sweep, row, monkeypatch):
+    monkeypatch.setitem(METRICS, "fid", replace(METRICS["lpips"], name="fid", of="set"))
+    rows = sweep()
+    lambdas = sorted({one["lmbda"] for one in rows})
+    of_set = [row(lmbda=lmbda, image=WHOLE_SET, bpp=None, lpips=50.0 - 5 * i) for i, lmbda in enumerate(lambdas)]
+    curve = tuned(rows + of_set)
+    assert curve.quality["fid"].tolist() == [50.0, 45.0, 40.0, 35.0, 30.0, 25.0]
+    assert (len(curve.images), "fid" in curve.image_quality) == (4, False)
+    assert "fid" not in tuned(rows + of_set[1:]).quality  # a point without it
 
 
 def test_the_anchor_is_the_named_reference_on_the_same_images(sweep):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -49,11 +51,25 @@ def test_the_interval_holds_the_gain_and_is_reproducible() -> None:
     assert (low, high) == gain(REFERENCE, test, 0).interval
 
 
+@pytest.mark.parametrize("factor", [0.9, 1.25])
+def test_less_may_be_better(factor: float) -> None:
+    """As above, with a metric that falls as the rate rises."""
+    anchor, test = (
+        replace(c, quality={"lpips": 1 - c.quality["psnr"] / 100}, image_quality={})
+        for c in (REFERENCE, curve([factor * 0.2 * 2**0.5], [32.5]))
+    )
+    answer = gain(anchor, test, 0, "lpips")
+    assert answer.percent == pytest.approx(100 * (factor - 1), abs=1e-9)
+    assert (answer.quality, answer.interval) == (pytest.approx(1 - 0.325), None)
+    with pytest.raises(GainRefused, match=r"0\.7500 is outside the reference's 0\.6300 to 0\.7200"):
+        gain(anchor, replace(test, quality={"lpips": np.array([0.75])}), 0, "lpips")
+
+
 @pytest.mark.parametrize(
     ("anchor", "test", "reason"),
     [
-        (REFERENCE, curve([0.9], [37.5]), "37.50 dB is outside the reference's 28.00 to 37.00 dB"),
-        (REFERENCE, curve([0.05], [27.0]), "27.00 dB is outside"),
+        (REFERENCE, curve([0.9], [37.5]), "37.500 dB is outside the reference's 28.000 dB to 37.000 dB"),
+        (REFERENCE, curve([0.05], [27.0]), "27.000 dB is outside"),
         (curve([0.1, 0.2, 0.4], [28.0, 31.0, 34.0]), curve([0.2], [31.0]), "3 of 4 points"),
         (curve([0.1, 0.2, 0.4, 0.8], [28.0, 31.0, 30.0, 37.0]), curve([0.2], [31.0]), "does not rise"),
         (REFERENCE, curve([0.2], [31.0], tuple("abcdeg")), "other images"),
