@@ -26,7 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "parallel": set(),
     "codecs": LOWEST,
     "heads": {"codecs", *LOWEST},
-    "objectives": {"codecs", *LOWEST},
+    "objectives": {"metrics", "codecs", *LOWEST},  # a distortion that is a metric, its smallest image
     "metrics": {"codecs", *LOWEST},
     "data": NETWORKS,
     "bitstream": NETWORKS,
