@@ -6,13 +6,14 @@ import difflib
 import importlib
 import os
 import runpy
+import signal
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
-USAGE, INTERRUPTED = 2, 130  # exit codes
+USAGE, INTERRUPTED, TERMINATED = 2, 130, 143  # exit codes
 # How long a thread of PyTorch's (GNU's OpenMP) spins for the others before it sleeps. By its own count, thirty times
 # that, threads spin their share of a busy core away: beside one other process a step takes 50 times as long.
 SPINS = "10000"
@@ -122,7 +123,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a subcommand and returns its exit code: 2 for a mistake in the request, 130 after Ctrl-C."""
+    """Runs a subcommand; returns its exit code: 2 for a mistake in the request, 130 after Ctrl-C, 143 after SIGTERM."""
     name, *rest = sys.argv[1:] if argv is None else argv or ["--help"]
     if name in ("-h", "--help", "help"):
         print(_help())
@@ -136,6 +137,7 @@ def main(argv: list[str] | None = None) -> int:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is imported
     warnings.filterwarnings("ignore", r".torch\.jit\.script. is deprecated")  # CompressAI imports torch_geometric
+    signal.signal(signal.SIGTERM, _terminate)  # at once; Lightning's own would judge, and start the next cell
     try:
         return _hydra(command, rest) if command.hydra else _plain(command, rest)
     except KeyboardInterrupt:
@@ -143,7 +145,13 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit as end:
         if isinstance(end.__context__, KeyboardInterrupt):  # Lightning shuts down, then exits with 1
             return _complain("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+        if end.code == TERMINATED:
+            return _complain("terminated; the same command goes on from the last checkpoint", TERMINATED)
         raise
+
+
+def _terminate(signum: int, frame: object) -> None:
+    raise SystemExit(TERMINATED)
 
 
 def _hydra(command: Command, overrides: list[str]) -> int:

@@ -153,6 +153,7 @@ class DataModule(LightningDataModule):
             "num_workers": self.workers,
             "persistent_workers": self.workers > 0,
             "pin_memory": torch.cuda.is_available(),
+            "generator": torch.Generator().manual_seed(self.seed),  # else each pass draws from the run's own noise
             "collate_fn": collate,
         }
 

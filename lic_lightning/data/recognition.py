@@ -216,6 +216,7 @@ class RecognitionData(LightningDataModule):
             persistent_workers=self.workers > 0,
             drop_last=sampler is not None and len(sampler) >= self.batch_size,
             collate_fn=collate if self.source == "joint" else collate_features,
+            generator=torch.Generator().manual_seed(self.seed),  # else each pass draws from the run's own noise
         )
 
 

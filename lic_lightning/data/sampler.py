@@ -48,15 +48,16 @@ class ResumableLoader(DataLoader):
     Lightning stores `state_dict()` in its checkpoints and restores it before the first batch.
     """
 
-    taken = 0  # batches handed out in this epoch
+    epoch = 0  # of the pass that was begun last
+    taken = 0  # batches handed out in it
     _restored: dict[str, int] | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         # A generator on purpose: Lightning creates the iterator of a resumed run before it calls set_epoch,
         # and workers would fetch another epoch's samples. Nothing here runs before the first batch is wanted.
         if isinstance(self.sampler, CropSampler):  # overfit_batches puts a sequential one in its place
-            restored, self._restored = self._restored, None
-            same_epoch = restored is not None and restored["epoch"] == self.sampler.epoch
+            restored, self._restored, self.epoch = self._restored, None, self.sampler.epoch
+            same_epoch = restored is not None and restored["epoch"] == self.epoch
             self.taken = restored["taken"] if restored is not None and same_epoch else 0
             self.sampler.start = self.taken * (self.batch_size or 1)
         for batch in super().__iter__():
@@ -64,8 +65,8 @@ class ResumableLoader(DataLoader):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Which epoch, and how many of its batches were handed out."""
-        return {"epoch": getattr(self.sampler, "epoch", 0), "taken": self.taken}
+        """Which epoch was begun last, and how many of its batches were handed out."""
+        return {"epoch": self.epoch, "taken": self.taken}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Start the next pass where `state` was taken, if it is of the same epoch."""

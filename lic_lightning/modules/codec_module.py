@@ -116,21 +116,6 @@ class CodecModule(pl.LightningModule):
         entropy.fit_cdf_buffers(self.codec, dict(state_dict), prefix="codec.")
         return super().load_state_dict(state_dict, strict, assign)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds the state of torch's generators, so that a resumed run draws the noise it would have drawn."""
-        checkpoint["rng"] = {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes back the state of the generators."""
-        self._rng = checkpoint["rng"]
-
-    def on_train_start(self) -> None:
-        """Resumed: goes on with the noise where the checkpoint stopped."""
-        if rng := self.__dict__.pop("_rng", None):
-            torch.set_rng_state(rng["cpu"].cpu())
-            if len(rng["cuda"]) == torch.cuda.device_count() and rng["cuda"]:
-                torch.cuda.set_rng_state_all([state.cpu() for state in rng["cuda"]])
-
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         given = {name: getattr(batch, name) for name in self.conditions} if stage == "train" else {}
         parts = self.objective(self.codec(batch.image, **given), batch)
