@@ -64,11 +64,11 @@ class Checkpoints(ModelCheckpoint):
 
 def generators() -> dict[str, Any]:
     """The state of torch's, numpy's and Python's global generators, as plain containers and tensors."""
-    name, keys, *rest = np.random.get_state()
+    numpy: Any = np.random.get_state()
     return {
         "cpu": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all(),
-        "numpy": [name, keys.tolist(), *rest],
+        "numpy": [numpy[0], numpy[1].tolist(), *numpy[2:]],
         "python": random.getstate(),
     }
 

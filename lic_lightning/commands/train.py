@@ -33,7 +33,7 @@ log = logging.getLogger("lic.train")
 def train(cfg: DictConfig, folder: Path) -> Run:
     """Trains and judges in `folder` the run that `cfg` describes; a finished run is not repeated."""
     run = run_of(cfg, folder)
-    if run.finished:
+    if run.finished and not cfg.trainer.get("fast_dev_run"):
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
         return run
     log.info("%s in %s", run.name, folder)

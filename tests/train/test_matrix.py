@@ -37,6 +37,15 @@ def test_every_codec_trains_and_codes(lic_train: Lic, name: str, freeze: str) ->
     assert rows_of(lic_train("debug=fdr", f"freeze={freeze}", f"codec={name}", *SIZES.get(name, SMALL))) > 0
 
 
+def test_debugging_has_a_folder_of_its_own_and_starts_anew_each_time(lic_train: Lic) -> None:
+    output = lic_train("debug=fdr")
+    (results,) = output.glob("*/*/results.parquet")
+    assert results.parents[1].name == "debug"
+    before = results.stat().st_mtime_ns
+    lic_train("debug=fdr")
+    assert results.stat().st_mtime_ns > before
+
+
 @pytest.mark.parametrize(
     "group", ["codec", "objective", "freeze", "category", "optimizer", "scheduler", "trainer", "logger"]
 )
