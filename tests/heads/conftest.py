@@ -71,7 +71,9 @@ def lic_recognize(labelled_photographs: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
     def run(*overrides: str) -> Path:
-        argv = [*TINY, f"dataset.root={labelled_photographs}", *overrides]
+        chosen = {override.partition("=")[0] for override in overrides}
+        tiny = [*TINY, f"dataset.root={labelled_photographs}"]
+        argv = [*(override for override in tiny if override.partition("=")[0] not in chosen), *overrides]
         monkeypatch.setattr("sys.argv", ["lic recognize", *sorted(argv, key=lambda argument: argument != "-m")])
         recognize.main()
         return tmp_path / "recognize"

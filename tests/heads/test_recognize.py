@@ -29,6 +29,14 @@ def test_a_head_on_latents_from_the_store_to_rows(lic_recognize):
     assert "50.0 % on photographs" in (run / "recognition.md").read_text()
 
 
+def test_the_reduced_experiment_runs_on_a_data_set_and_a_head_of_its_own(lic_recognize, labelled_photographs):
+    head = ("head=cresnet39", "head.latents.front_width=8")
+    folder = lic_recognize("experiment=recognition_reduced", "dataset=texture", "sweep=recognize", *head)
+    assert len(rows := read_rows(folder)) == 4
+    assert set(rows["category"]) == {"photographs"}
+    assert set(rows["objective"]) == {"frozen cresnet39"}
+
+
 def test_the_baselines_stand_beside_it(lic_recognize):
     folder = lic_recognize("-m", "task=frozen,decoded,originals")
     means = read_rows(folder).group_by("objective").agg(pl.col("bpp", "psnr", "label_kmac").mean())

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from skimage.data import rocket
 
 from lic_lightning.codecs.registry import names
 from lic_lightning.evaluation.results import read_rows
-from lic_lightning.runs.identity import CONF
 
 Lic = Callable[..., Path]
 
@@ -46,21 +47,33 @@ def test_debugging_has_a_folder_of_its_own_and_starts_anew_each_time(lic_train: 
     assert results.stat().st_mtime_ns > before
 
 
+@pytest.fixture
+def kodak(photographs: Path, tmp_path: Path) -> str:
+    """`paths.data` with both categories, and pictures of 64×64 under Kodak's names."""
+    (tmp_path / "data" / "kodak").mkdir(parents=True)
+    for category in photographs.iterdir():
+        (tmp_path / "data" / category.name).symlink_to(category)
+    for index in range(24):
+        crop = rocket()[10 * index : 10 * index + 64, 100:164]
+        Image.fromarray(crop).save(tmp_path / "data" / "kodak" / f"kodim{index + 1:02d}.png")
+    return f"paths.data={tmp_path / 'data'}"
+
+
 @pytest.mark.parametrize(
-    "group", ["codec", "objective", "freeze", "category", "optimizer", "scheduler", "trainer", "logger"]
+    "combination",
+    [
+        ("experiment=quickstart", "logger=none"),
+        ("experiment=category_dependent/reduced", "test_sets=kodak"),
+        ("reference=shipped", "test_sets=kodak", "category=general"),
+        ("reference=none", "optimizer=sgd", "scheduler=step"),
+    ],
+    ids="-".join,
 )
-def test_every_config_of_a_group_composes(group: str) -> None:
-    from hydra import compose, initialize_config_dir
-
-    options = [path.stem for path in (CONF / group).glob("*.yaml")]
-    assert options
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        for option in options:
-            compose("train", [f"{group}={option}"])
-
-
-def test_each_codec_has_its_config() -> None:
-    assert {path.stem for path in (CONF / "codec").glob("*.yaml")} == set(names())
+def test_experiments_references_and_test_sets_run(lic_train: Lic, kodak: str, combination: tuple[str, ...]) -> None:
+    rows = read_rows(lic_train("debug=fdr", kodak, *combination))
+    assert (rows["bytes"] > 0).all()
+    assert len(rows.filter(role="tuned", test_set="kodak")) == (24 if "test_sets=kodak" in combination else 0)
+    assert ("reference" in set(rows["role"])) == ("reference=none" not in combination)
 
 
 @pytest.mark.parametrize("policy", ["decoder_only", "none"])
