@@ -29,3 +29,8 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def file_part(text: str) -> str:
+    """A text as a part of a file's name: what no file system minds."""
+    return "".join(character if character.isalnum() or character in "-." else "-" for character in text)

@@ -13,11 +13,10 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from lic_lightning.codecs.registry import spec
-from lic_lightning.files import write_atomically
+from lic_lightning.files import file_part, write_atomically
 from lic_lightning.metrics.image import psnr
 from lic_lightning.parallel import Images
 from lic_lightning.reports.crops import CROP, CROPS
-from lic_lightning.reports.plots import file_part
 from lic_lightning.runs.run import Run
 
 SIDE = 256

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterable, Sequence
 
 import polars as pl
+from PIL import Image
 from pytorch_lightning.loggers import Logger, WandbLogger
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +17,7 @@ from lic_lightning.evaluation.curve import Curve, anchor_of, curves, without_dou
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.metrics.table import METRICS, Metric, shown
-from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, points_csv
+from lic_lightning.reports.tables import Entry, as_markdown, as_rich, bd_table, metrics_of, points_csv
 from lic_lightning.runs.run import Run
 
 log = logging.getLogger("lic.evaluation")
@@ -38,7 +40,7 @@ def report(run: Run, loggers: Iterable[Logger]) -> None:
     metrics = {**own, **bd_metrics(entries)}
     for logger in loggers:
         if isinstance(logger, WandbLogger):
-            _to_wandb(logger, run, rows, metrics)
+            _to_wandb(logger, run, rows, entries, metrics)
         else:
             logger.log_metrics(metrics)
             logger.save()
@@ -61,7 +63,7 @@ def point_metrics(run: Run, rows: pl.DataFrame) -> dict[str, float]:
 def bd_metrics(entries: Sequence[Entry]) -> dict[str, float]:
     """The BD-rates that there are: `bd_rate/<test set>/<metric>`, percent."""
     return {
-        f"bd_rate/{entry.curve.test_set}/{metric}": answer.bd_rate
+        f"bd_rate/{entry.curve.place}/{metric}": answer.bd_rate
         for entry in entries
         for metric, answer in entry.answers.items()
         if isinstance(answer, BDRate)
@@ -69,7 +71,7 @@ def bd_metrics(entries: Sequence[Entry]) -> dict[str, float]:
 
 
 def _points_table(curve: Curve, anchor: Curve | None) -> Table:
-    table = Table(title=f"{curve.name} on {curve.test_set}")
+    table = Table(title=f"{curve.name} on {curve.place}")
     sides = [("", curve)] + ([("reference ", anchor)] if anchor else [])
     metrics = shown([curve.quality])
     columns = ["bpp", *(metric.label for metric in metrics)]
@@ -89,13 +91,19 @@ def _point(curve: Curve, lmbda: float, metrics: Sequence[Metric]) -> list[str]:
     return [f"{curve.rate[at[0]]:.4f}", *means]
 
 
-def _to_wandb(logger: WandbLogger, run: Run, rows: pl.DataFrame, metrics: dict[str, float]) -> None:
+def _to_wandb(
+    logger: WandbLogger, run: Run, rows: pl.DataFrame, entries: Sequence[Entry], metrics: dict[str, float]
+) -> None:
     import wandb
 
+    from lic_lightning.reports.plots import rd_plots  # imports matplotlib
+
     means = rows.group_by("role", "curve_name", "test_set", "lmbda", maintain_order=True).agg(
-        pl.col("bpp", *(metric.column for metric in shown([]))).mean()
+        pl.col("bpp", *(metric.column for metric in metrics_of(entries))).mean()
     )
     table = wandb.Table(columns=list[str | int](means.columns), data=[list(row) for row in means.rows()])
     images = {path.stem: wandb.Image(str(path)) for path in sorted(run.folder.glob("comparison_*.png"))}
+    for name, png in rd_plots(rows, entries, run.lmbda).items():
+        images[name.removesuffix(".png")] = wandb.Image(Image.open(io.BytesIO(png)))
     logger.experiment.log({"rd_table": table, **images})
     logger.experiment.summary.update(metrics)

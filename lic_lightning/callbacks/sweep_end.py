@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
-from hydra.utils import get_method
 from omegaconf import DictConfig
 
 if TYPE_CHECKING:
@@ -18,16 +17,7 @@ log = logging.getLogger("lic.sweep")
 
 
 class SweepEnd(Callback):
-    """Writes `report/` into the sweep's folder; ends with exit code 1 if a cell, or the report, failed.
-
-    Args:
-        report: the import path of a function of the sweep's folder and its cells' names, which returns the files that
-            it wrote, a Markdown file first. By name, as Hydra makes this object before every job, and reports are
-            slow to import.
-    """
-
-    def __init__(self, report: str) -> None:
-        self.report = report
+    """Writes `report/` into the sweep's folder; ends with exit code 1 if a cell, or the report, failed."""
 
     def on_multirun_end(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, after the last job, whatever the launcher."""
@@ -54,7 +44,11 @@ class SweepEnd(Callback):
         from rich.console import Console
         from rich.markdown import Markdown
 
-        markdown, *others = get_method(self.report)(folder, [state.cell.name for state in cells])
-        lines = markdown.read_text().splitlines()
-        Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
-        log.info("wrote %s and %d files beside it", markdown, len(others))
+        from lic_lightning.reports.sweep import write_report  # slow, and Hydra makes this object before every job
+
+        written = write_report(folder, [state.cell.name for state in cells])
+        for path in written:
+            if path.suffix == ".md":
+                lines = path.read_text().splitlines()
+                Console().print(Markdown("\n".join(line for line in lines if not line.startswith("!["))))
+        log.info("wrote %s and %d files beside it", written[0], len(written) - 1)

@@ -47,6 +47,7 @@ class Curve:
         image_rate, image_quality: the same per image, arrays (points, images), where the metric is of images.
         id, reference: curve ids of this curve and of its anchor.
         withheld: the points left out, each with its λ and the reason.
+        place: the test set's name, told apart from others of that name in the same sweep by domain or content.
         weights: what each point's run started from, by content; "" where unknown.
     """
 
@@ -68,6 +69,7 @@ class Curve:
     test_set_digest: str = ""
     withheld: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    place: str = ""
 
 
 def curves(rows: pl.DataFrame) -> list[Curve]:
@@ -83,7 +85,7 @@ def curves(rows: pl.DataFrame) -> list[Curve]:
         raise CurveError("; ".join(doubles))
     keys = ["role", "curve", "test_set_digest", "domain"]
     found = [_curve(group) for _, group in rows.group_by(keys, maintain_order=True)]
-    return sorted(_distinct(found), key=lambda curve: (curve.role, curve.name, curve.test_set, curve.domain))
+    return sorted(_placed(_distinct(found)), key=lambda curve: (curve.role, curve.name, curve.test_set, curve.domain))
 
 
 def without_doubles(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -227,6 +229,18 @@ def _distinct(found: list[Curve]) -> list[Curve]:
     """Tells apart curves of one name (they differ in seed or objective, say) by the start of their ids."""
     ids = Counter(name for name, _ in {(curve.name, curve.id) for curve in found})
     return [replace(c, name=f"{c.name} [{c.id[:8]}]") if ids[c.name] > 1 else c for c in found]
+
+
+def _placed(found: list[Curve]) -> list[Curve]:
+    domains, digests = ({(c.test_set, getattr(c, key)) for c in found} for key in ("domain", "test_set_digest"))
+    several = [Counter(name for name, _ in pairs) for pairs in (domains, digests)]
+
+    def place(curve: Curve) -> str:
+        marks = zip((curve.domain, curve.test_set_digest[:8]), several, strict=True)
+        told = [mark for mark, sets in marks if sets[curve.test_set] > 1]
+        return f"{curve.test_set} [{', '.join(told)}]" if told else curve.test_set
+
+    return [replace(curve, place=place(curve)) for curve in found]
 
 
 def _qualities(path: Path, results: Mapping[str, Any]) -> dict[str, Array]:

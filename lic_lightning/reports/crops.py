@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from PIL import Image
@@ -82,8 +83,8 @@ def _comparison(sidecar: Path, tuned: pl.DataFrame, rows: pl.DataFrame) -> Compa
     )
 
 
-def data_uri(picture: Image.Image) -> str:
-    """A picture as lossless WebP, which every browser reads and which is a quarter smaller than PNG."""
+def data_uri(picture: Image.Image, **quality: Any) -> str:
+    """A picture as WebP, which every browser reads; lossless (a quarter smaller than PNG) unless a quality is given."""
     content = io.BytesIO()
-    picture.save(content, format="WEBP", lossless=True)
+    picture.save(content, format="WEBP", **quality or {"lossless": True})
     return f"data:image/webp;base64,{base64.b64encode(content.getvalue()).decode()}"

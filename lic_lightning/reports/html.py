@@ -14,13 +14,14 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from lic_lightning.evaluation.bd_rate import BDRate, Method
-from lic_lightning.evaluation.curve import without_doubles
-from lic_lightning.evaluation.results import read_rows, result_files
+from lic_lightning.evaluation.curve import curves, without_doubles
+from lic_lightning.evaluation.results import SCHEMA, read_rows, result_files
 from lic_lightning.files import write_atomically
 from lic_lightning.reports import page
 from lic_lightning.reports.crops import comparisons
-from lic_lightning.reports.recognition import HEADER
-from lic_lightning.reports.recognition_section import recognition
+from lic_lightning.reports.figure import paints, palette_css
+from lic_lightning.reports.interactive import as_plotly
+from lic_lightning.reports.recognition import HEADER, recognition
 from lic_lightning.reports.tables import Entry, bd_table, interval_text, metrics_of, percent
 from lic_lightning.runs.folder import REPORT, RunFolder, run_folders
 
@@ -51,20 +52,20 @@ def write_page(
     """
     folder = Path(folder)
     runs = run_folders(folder)
-    rows = read_rows(folder) if result_files(folder) else None
-    entries = [] if rows is None else bd_table(without_doubles(rows)[0], method, bootstrap)
+    rows = read_rows(folder) if result_files(folder) else pl.DataFrame(schema=SCHEMA)
+    entries = bd_table(without_doubles(rows)[0], method, bootstrap)
     path = out or folder / REPORT / PAGE
     write_atomically(path, render(folder, runs, rows, entries, crops).encode())
     return path
 
 
 def render(
-    folder: Path, runs: Sequence[RunFolder], rows: pl.DataFrame | None, entries: Sequence[Entry], crops: int = CROPS
+    folder: Path, runs: Sequence[RunFolder], rows: pl.DataFrame, entries: Sequence[Entry], crops: int = CROPS
 ) -> str:
-    """The page as text, of a sweep's folder with its cells, rows (if any) and BD-rates."""
-    curves, doubles = (None, []) if rows is None else without_doubles(rows)
-    sets, chosen = ([], {}) if curves is None else page.test_sets(curves, entries)
-    shown, crops_in_all = ([], 0) if curves is None else comparisons(folder, curves, crops)
+    """The page as text, of a sweep's folder with its cells, rows and BD-rates."""
+    usable, doubles = without_doubles(rows)
+    chosen = paints(curves(usable))
+    shown, crops_in_all = comparisons(folder, usable, crops)
     shared, differing = page.packages(runs)
     configs = [run.config for run in runs if run.config]
     matrices = [page.matrix(entries, metric) for metric in metrics_of(entries)]
@@ -76,25 +77,25 @@ def render(
             title=folder.resolve().name,
             runs=runs,
             unfinished=[run for run in runs if run.state != "finished"],
-            sets=sets,
+            sets=page.test_sets(usable, entries, chosen),
             doubles=doubles,
             paints=chosen,
             metrics=metrics_of(entries),
             matrices=[found for found in matrices if found],
-            recognition=None if curves is None else recognition(folder, curves, chosen),
+            recognition=recognition(folder, usable, chosen),
             recognition_header=HEADER,
             comparisons=shown,
             comparisons_in_all=crops_in_all,
-            training=page.training_plots(runs, curves, chosen),
+            training=page.training_plots(runs, usable, chosen),
             origins=page.origins(runs, rows),
             common_overrides=page.common_overrides(runs),
-            lacking_classic=[] if rows is None else page.lacking_classic(runs, rows),
+            lacking_classic=page.lacking_classic(runs, rows),
             packages=shared,
             differing_packages=differing,
             machines=sorted({", ".join(f"{key} {value}" for key, value in run.machine.items()) for run in runs} - {""}),
             commits=sorted({run.commit for run in runs if run.commit}),
             config=yaml.safe_dump(configs[0], sort_keys=False, allow_unicode=True) if configs else "",
-            style=Markup(_source("style.css")),
+            style=Markup(palette_css() + _source("style.css")),
             scripts=[Markup(script) for script in scripts],
             policy=_policy(scripts),
         )
@@ -116,7 +117,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": percent, "interval": interval_text}
+    environment.filters |= {"percent": percent, "interval": interval_text, "plotly": as_plotly}
     environment.tests["bd_rate"] = lambda answer: isinstance(answer, BDRate)
     return environment
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from torch import Tensor
+
+from lic_lightning.reports.png import canvas, png
 
 FIGURE = "figure_latents.png"
 
@@ -34,9 +33,8 @@ class Example:
 
 def latents_figure(examples: Sequence[Example]) -> bytes:
     """PNG: a row an image; of ŷ the mean magnitude over its channels, of σ̂ the mean."""
-    figure = Figure(figsize=(7.5, 2.4 * len(examples)), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(examples), 3, squeeze=False)
+    drawing = canvas(7.5, 2.4 * len(examples), dpi=110)
+    grid = drawing.subplots(len(examples), 3, squeeze=False)
     for row, example in zip(grid, examples, strict=True):
         row[0].imshow(example.image.permute(1, 2, 0).numpy())
         row[1].imshow(example.y_hat.abs().mean(0).numpy(), cmap="viridis")
@@ -46,6 +44,4 @@ def latents_figure(examples: Sequence[Example]) -> bytes:
             axes.set(xticks=[], yticks=[])
     for axes, title in zip(grid[0], ("image", "mean |ŷ| over channels", "mean σ̂ over channels"), strict=True):
         axes.set_title(title, fontsize=9)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return content.getvalue()
+    return png(drawing)

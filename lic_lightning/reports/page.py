@@ -12,10 +12,11 @@ import polars as pl
 
 from lic_lightning.evaluation.anchors import published
 from lic_lightning.evaluation.bd_rate import BDRate
-from lic_lightning.evaluation.curve import Curve, anchor_of, curves
+from lic_lightning.evaluation.curve import Curve, curves
 from lic_lightning.evaluation.image_gain import ImageGain, image_gains
 from lic_lightning.metrics.table import Metric
-from lic_lightning.reports.figures import Paint, Plot, gain_figure, paints, rd_figure, training_figure
+from lic_lightning.reports.figure import Figure, Paint
+from lic_lightning.reports.figures import company, gain_figure, rd_figure, training_figure
 from lic_lightning.reports.tables import Entry, bd_text, metrics_of, protocol, warnings
 from lic_lightning.runs.folder import RunFolder
 
@@ -54,32 +55,29 @@ class TestSet:
     entries: list[Entry]
     protocol: str
     notes: list[str]
-    plots: list[Plot]
+    plots: list[Figure]
     points: list[Curve]
-    gain_plots: list[Plot]
+    gain_plots: list[Figure]
     gain_lines: list[GainLine]
     without_gain: int
 
 
-def test_sets(rows: pl.DataFrame, entries: Sequence[Entry]) -> tuple[list[TestSet], dict[str, Paint]]:
-    """The test sets that tuned curves were judged on, and every curve's paint."""
+def test_sets(rows: pl.DataFrame, entries: Sequence[Entry], chosen: Mapping[str, Paint]) -> list[TestSet]:
+    """The test sets that tuned curves were judged on."""
+    by_place: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_place.setdefault(entry.curve.place, []).append(entry)
     found = curves(rows)
-    chosen = paints(found)
-    names = sorted({entry.curve.test_set for entry in entries})
-    return [_test_set(name, [e for e in entries if e.curve.test_set == name], found, chosen) for name in names], chosen
+    return [_test_set(name, group, found, chosen) for name, group in sorted(by_place.items())]
 
 
 def _test_set(name: str, entries: list[Entry], found: Sequence[Curve], chosen: Mapping[str, Paint]) -> TestSet:
-    tuned = [entry.curve for entry in entries]
-    anchors = {curve.id: anchor_of(curve, found) for curve in tuned}
-    references = list({id(anchor): anchor for anchor in anchors.values() if anchor}.values())
-    digests = {curve.test_set_digest for curve in tuned}
-    classic = [curve for curve in found if curve.role == "classic" and curve.test_set_digest in digests]
-    images = max(len(curve.images) for curve in tuned)
-    company = [*references, *tuned, *classic, *published(name, images)]
+    images = max(len(entry.curve.images) for entry in entries)
+    points = company(entries, found)
+    shown = [*points, *published(entries[0].curve.test_set, images)]
     metrics = metrics_of(entries)
-    plots = [rd_figure(company, metric, chosen, f"{metric.label} on {name}") for metric in metrics]
-    gain_plots, gain_lines, without = _gains(tuned, anchors, chosen, metrics)
+    plots = [rd_figure(shown, metric, chosen, f"{metric.label} on {name}") for metric in metrics]
+    gain_plots, gain_lines, without = _gains(entries, chosen, metrics)
     return TestSet(
         name=name,
         images=images,
@@ -87,7 +85,7 @@ def _test_set(name: str, entries: list[Entry], found: Sequence[Curve], chosen: M
         protocol=protocol(entries),
         notes=warnings(entries),
         plots=[plot for plot in plots if plot],
-        points=[*references, *tuned, *classic],
+        points=points,
         gain_plots=gain_plots,
         gain_lines=gain_lines,
         without_gain=without,
@@ -95,19 +93,19 @@ def _test_set(name: str, entries: list[Entry], found: Sequence[Curve], chosen: M
 
 
 def _gains(
-    tuned: Sequence[Curve], anchors: Mapping[str, Curve | None], chosen: Mapping[str, Paint], metrics: Sequence[Metric]
-) -> tuple[list[Plot], list[GainLine], int]:
+    entries: Sequence[Entry], chosen: Mapping[str, Paint], metrics: Sequence[Metric]
+) -> tuple[list[Figure], list[GainLine], int]:
     plots, lines, without = [], [], 0
     for metric in metrics:
         gains = {}
-        for curve in tuned:
-            if anchor := anchors[curve.id]:
-                gains[curve.id], missing = image_gains(anchor, curve, metric.name)
+        for entry in entries:
+            if entry.anchor:
+                gains[entry.curve.id], missing = image_gains(entry.anchor, entry.curve, metric.name)
                 without += missing if metric is metrics[0] else 0
         if any(gains.values()):
-            plots.append(gain_figure(gains, metric, {curve.id: curve.name for curve in tuned}, chosen))
+            plots.append(gain_figure(gains, metric, {e.curve.id: e.curve.name for e in entries}, chosen))
         if metric is metrics[0]:
-            lines = [_gain_line(curve, dots) for curve in tuned if (dots := gains.get(curve.id))]
+            lines = [_gain_line(entry.curve, dots) for entry in entries if (dots := gains.get(entry.curve.id))]
     return plots, lines, without
 
 
@@ -126,8 +124,8 @@ def _gain_line(curve: Curve, dots: Sequence[ImageGain]) -> GainLine:
 
 def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
     """BD-rate of curves (rows) over test sets (columns); None where a single test set or no number makes it idle."""
-    columns = sorted({entry.curve.test_set for entry in entries})
-    answers = {(e.curve.id, e.curve.test_set): e.answers[metric.name] for e in entries}
+    columns = sorted({entry.curve.place for entry in entries})
+    answers = {(e.curve.id, e.curve.place): e.answers[metric.name] for e in entries}
     values = [abs(a.bd_rate) for a in answers.values() if isinstance(a, BDRate)]
     if len(columns) < 2 or not values:
         return None
@@ -147,15 +145,15 @@ def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
     return {"metric": metric.label, "columns": columns, "lines": table}
 
 
-def training_plots(runs: Sequence[RunFolder], rows: pl.DataFrame | None, chosen: Mapping[str, Paint]) -> list[Plot]:
+def training_plots(runs: Sequence[RunFolder], rows: pl.DataFrame, chosen: Mapping[str, Paint]) -> list[Figure]:
     """One plot per λ, as losses of different λ can't be compared."""
-    known = {} if rows is None else {r["cell"]: r for r in rows.filter(role="tuned").unique("cell").to_dicts()}
+    known = {row["cell"]: row for row in rows.filter(role="tuned").unique("cell").to_dicts()}
     by_lmbda: dict[float, list[tuple[RunFolder, str, Paint]]] = {}
     for run in runs:
         if not (run.validation or run.training):
             continue
         row = known.get(run.name)
-        name = row["curve_name"] if row else f"{run.config['category']['name']}, {run.state}"
+        name = row["curve_name"] if row else f"{(run.config.get('category') or {}).get('name', run.name)}, {run.state}"
         paint = chosen[row["curve"]] if row else Paint("published")
         by_lmbda.setdefault(float(run.config["lmbda"]), []).append((run, name, paint))
     return [training_figure(group, f"λ = {lmbda:g}") for lmbda, group in sorted(by_lmbda.items())]
@@ -177,14 +175,14 @@ class Origin:
     withheld: bool
 
 
-def origins(runs: Sequence[RunFolder], rows: pl.DataFrame | None) -> list[Origin]:
-    """One line per cell; `rows` is None where there are none."""
+def origins(runs: Sequence[RunFolder], rows: pl.DataFrame) -> list[Origin]:
+    """One line per cell."""
     lines = []
     common = common_overrides(runs)
     for run in sorted(runs, key=lambda run: run.overrides):
         different = tuple(override for override in run.overrides if override not in common)
-        own = None if rows is None else rows.filter(role="tuned", cell=run.name)
-        if own is None or own.is_empty():
+        own = rows.filter(role="tuned", cell=run.name)
+        if own.is_empty():
             lines.append(Origin(run, different, "", run.error or run.state, False))
             continue
         reasons = Counter(own["withheld"].drop_nulls().to_list())

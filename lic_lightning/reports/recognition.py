@@ -1,27 +1,70 @@
-"""Recognition in tables and plots: accuracy beside rate, PSNR, time and work; rate-accuracy curves, their BD-rate."""
+"""Recognition in a report: accuracy beside rate, PSNR, time and work, its BD-rate, and what heads saw in images."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Sequence
-from itertools import cycle
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from PIL import Image
 
 from lic_lightning.evaluation.bd_rate import BDRateRefused, bd_rate
-from lic_lightning.evaluation.curve import Curve, curves, same_images, without_doubles
-from lic_lightning.evaluation.results import read_rows, result_files
-from lic_lightning.files import write_atomically
-from lic_lightning.reports.plots import TUNED_COLOURS, file_part
-from lic_lightning.reports.tables import percent
-from lic_lightning.runs.folder import REPORT, without_results
+from lic_lightning.evaluation.curve import Curve, curves, same_images
+from lic_lightning.metrics.table import METRICS
+from lic_lightning.reports.crops import data_uri
+from lic_lightning.reports.figure import Figure, Paint
+from lic_lightning.reports.figures import accuracy_figure
+from lic_lightning.reports.latents_figure import FIGURE
+from lic_lightning.reports.tables import bd_text, markdown_table
 
+ACCURACY = METRICS["top1"]
 HEADER = ("curve", "test set", "λ", "images", "bpp", "PSNR", "top-1", "top-5", "ms to label", "kMAC/pixel")
 PIXELS = "decoded"  # in the name of a curve that decodes, then classifies: the anchor
+PICTURES = 4  # of latents on a page
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Accuracies of a sweep's heads.
+
+    Attributes:
+        lines: of the table under `HEADER`.
+        chance: what naming the largest class would give.
+        answers: BD-rates on accuracy, or why there are none.
+        figures: test set → accuracy over rate.
+        pictures: image, ŷ, σ̂ and prediction: title and data URI.
+    """
+
+    lines: list[tuple[str, ...]]
+    chance: str
+    answers: list[str]
+    figures: dict[str, Figure]
+    pictures: list[tuple[str, str]]
+
+    @property
+    def markdown(self) -> str:
+        """Table and BD-rates."""
+        answers = "\n".join(f"- {answer}" for answer in self.answers)
+        return f"{_table(self.lines, self.chance)}\n\n{answers}"
+
+
+def recognition(folder: Path, rows: pl.DataFrame, chosen: Mapping[str, Paint]) -> Recognition | None:
+    """Of a sweep, or of one run; None where nothing was recognised."""
+    seen = [curve for curve in curves(rows) if ACCURACY.name in curve.quality and len(curve.rate)]
+    if not seen:
+        return None
+    by_set: dict[str, list[Curve]] = {}
+    for curve in seen:
+        by_set.setdefault(curve.place, []).append(curve)
+    return Recognition(
+        lines=recognition_lines(rows),
+        chance=chance(rows),
+        answers=_answers(seen),
+        figures={s: accuracy_figure(by_set[s], ACCURACY, chosen, f"Top-1 on {s}") for s in sorted(by_set)},
+        pictures=_pictures(folder.resolve(), rows),
+    )
 
 
 def recognition_table(rows: pl.DataFrame) -> str:
@@ -29,9 +72,7 @@ def recognition_table(rows: pl.DataFrame) -> str:
 
     Beneath, per test set, the accuracy of always naming its most frequent class.
     """
-    rules = ["---" if index < 2 else "---:" for index in range(len(HEADER))]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in (HEADER, rules, *recognition_lines(rows)))
-    return f"{table}\n\n{chance(rows)}\n"
+    return f"{_table(recognition_lines(rows), chance(rows))}\n"
 
 
 def recognition_lines(rows: pl.DataFrame) -> list[tuple[str, ...]]:
@@ -77,71 +118,36 @@ def chance(rows: pl.DataFrame) -> str:
     return f"Chance (always the largest class): {', '.join(told)}."
 
 
-def accuracy_bd_rates(rows: pl.DataFrame) -> list[str]:
-    """BD-rate on top-1 of each curve on latents against decode-then-classify, or the reason why not."""
-    found = [curve for curve in curves(rows) if {"top1", "psnr"} <= curve.quality.keys()]
+def _table(lines: list[tuple[str, ...]], chance: str) -> str:
+    return f"{markdown_table(HEADER, lines, left=2)}\n\n{chance}"
+
+
+def _answers(seen: list[Curve]) -> list[str]:
+    """BD-rate on accuracy of each curve on latents against decode-then-classify, or the reason why not."""
+    coded = [curve for curve in seen if "psnr" in curve.quality]
     return [
-        f"{curve.name} against {anchor.name} on {curve.test_set}: {_answer(anchor, curve)}"
-        for curve in found
-        for anchor in found
+        f"{curve.name} against {anchor.name} on {curve.place}: {_answer(anchor, curve)}"
+        for curve in coded
+        for anchor in coded
         if PIXELS not in curve.name and PIXELS in anchor.name and same_images(curve, anchor)
     ]
 
 
-def accuracy_plots(rows: pl.DataFrame) -> dict[str, bytes]:
-    """PNG by file name, `rate_accuracy_<test set>.png`: all labelled curves of a test set."""
-    found = [curve for curve in curves(rows) if "top1" in curve.quality and len(curve.rate)]
-    sets = sorted({curve.test_set for curve in found})
-    return {f"rate_accuracy_{file_part(s)}.png": _plot([c for c in found if c.test_set == s], s) for s in sets}
-
-
 def _answer(anchor: Curve, curve: Curve) -> str:
     try:
-        result = bd_rate(anchor, curve, "top1")
+        answer = bd_rate(anchor, curve, ACCURACY.name)
     except BDRateRefused as refusal:
         return f"none: {refusal}"
-    interval = f" [{percent(result.interval[0])}, {percent(result.interval[1])}]" if result.interval else ""
-    return f"{percent(result.bd_rate)} %{interval}{''.join(f'; {warning}' for warning in result.warnings)}"
+    return "; ".join([bd_text(answer), *answer.warnings])
 
 
-def _plot(shown: Sequence[Curve], title: str) -> bytes:
-    figure = Figure(figsize=(7, 5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for curve, colour in zip(shown, cycle(TUNED_COLOURS), strict=False):
-        accuracy = 100 * curve.quality["top1"]
-        if "psnr" not in curve.quality:  # originals: a file's rate as found is no operating point
-            axes.axhline(accuracy.max(), label=curve.name, color=colour, linestyle=":")
-            continue
-        error = [100 * math.sqrt(a * (1 - a) / max(len(curve.images), 1)) for a in curve.quality["top1"]]
-        axes.errorbar(curve.rate, accuracy, error, label=curve.name, color=colour, marker="o", capsize=2)
-    axes.set(xlabel="rate (bits per pixel)", ylabel="top-1 (%), ± one standard error", title=title)
-    axes.grid(visible=True, color="#e4e4e4", linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower right", fontsize=8)
-    content = io.BytesIO()
-    figure.savefig(content, format="png")
-    return content.getvalue()
-
-
-def write_report(folder: Path, cells: Sequence[str]) -> list[Path]:
-    """Writes `report/` in the folder of a sweep of `lic recognize`: recognition.md and rate-accuracy plots.
-
-    Args:
-        folder: a sweep, with one folder per cell, each with its results once it is finished.
-        cells: the cells that should be there.
-
-    Returns:
-        The files written, the Markdown first.
-    """
-    parts, plots = ["No cell has results yet."], {}
-    if result_files(folder):
-        rows, doubles = without_doubles(read_rows(folder))
-        plots = accuracy_plots(rows)
-        answers = "\n".join(f"- {line}" for line in (*accuracy_bd_rates(rows), *doubles))
-        parts = [recognition_table(rows), answers, *(f"![{name}]({name})" for name in plots)]
-    parts.append(without_results(folder, cells))
-    files = {"recognition.md": ("\n\n".join(part.strip() for part in parts if part) + "\n").encode(), **plots}
-    for name, content in files.items():
-        write_atomically(folder / REPORT / name, content)
-    return [folder / REPORT / name for name in files]
+def _pictures(folder: Path, rows: pl.DataFrame) -> list[tuple[str, str]]:
+    """Of at most `PICTURES` runs, one a curve, each curve's lowest λ."""
+    points = rows.filter(role="tuned").unique("cell").sort("lmbda", "curve_name").unique("curve", maintain_order=True)
+    pictures: list[tuple[str, str]] = []
+    for name, cell, lmbda in points.select("curve_name", "cell", "lmbda").iter_rows():
+        path = next((p for p in (folder / cell / FIGURE, folder / FIGURE) if p.is_file()), None)
+        if path and len(pictures) < PICTURES:
+            with Image.open(path) as picture:
+                pictures.append((f"{name}, λ {lmbda:g}", data_uri(picture, quality=85)))
+    return pictures

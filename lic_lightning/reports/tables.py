@@ -23,10 +23,12 @@ class Entry:
     """A row of the table: one tuned curve on one test set.
 
     Attributes:
-        answers: name of a metric → BD-rate against the curve's reference, or the reason why there is none.
+        anchor: the reference that the curve names, on the same images; None where there is none.
+        answers: name of a metric → BD-rate against the anchor, or the reason why there is none.
     """
 
     curve: Curve
+    anchor: Curve | None
     answers: Mapping[str, BDRate | BDRateRefused]
 
 
@@ -35,7 +37,11 @@ def bd_table(rows: pl.DataFrame, method: Method = "pchip", bootstrap: int = 1000
     found = curves(rows)
     tuned = [curve for curve in found if curve.role == "tuned"]
     metrics = [metric.name for metric in shown(curve.quality for curve in tuned)]
-    return [Entry(curve, {m: _answer(curve, found, m, method, bootstrap) for m in metrics}) for curve in tuned]
+    anchors = [anchor_of(curve, found) for curve in tuned]
+    return [
+        Entry(curve, anchor, {metric: _answer(curve, anchor, metric, method, bootstrap) for metric in metrics})
+        for curve, anchor in zip(tuned, anchors, strict=True)
+    ]
 
 
 def metrics_of(entries: Sequence[Entry]) -> list[Metric]:
@@ -71,7 +77,7 @@ def as_csv(entries: Sequence[Entry]) -> str:
                 "name": entry.curve.name,
                 "category": entry.curve.category,
                 "freeze": entry.curve.freeze,
-                "test_set": entry.curve.test_set,
+                "test_set": entry.curve.place,
                 "metric": metric,
                 "points": len(entry.curve.rate),
                 "method": "",
@@ -111,7 +117,7 @@ def points_csv(rows: pl.DataFrame) -> str:
                     "name": curve.name,
                     "category": curve.category,
                     "freeze": curve.freeze,
-                    "test_set": curve.test_set,
+                    "test_set": curve.place,
                     "domain": curve.domain,
                     "images": len(curve.images),
                     "lmbda": lmbda,
@@ -139,7 +145,7 @@ def warnings(entries: Iterable[Entry]) -> list[str]:
     """What to know before quoting a number, each once; withheld points among them."""
     notes = []
     for entry in entries:
-        title = f"{entry.curve.name} on {entry.curve.test_set}"
+        title = f"{entry.curve.name} on {entry.curve.place}"
         notes += [f"{title}: point left out, {point}" for point in entry.curve.withheld]
         for metric, answer in entry.answers.items():
             if isinstance(answer, BDRate):
@@ -172,10 +178,7 @@ def percent(value: float) -> str:
     return "0.00" if math.isclose(round(value, 2), 0) else f"{value:+.2f}"
 
 
-def _answer(
-    curve: Curve, found: Sequence[Curve], metric: str, method: Method, bootstrap: int
-) -> BDRate | BDRateRefused:
-    anchor = anchor_of(curve, found)
+def _answer(curve: Curve, anchor: Curve | None, metric: str, method: Method, bootstrap: int) -> BDRate | BDRateRefused:
     if anchor is None:
         return BDRateRefused("no reference on these images" if curve.reference else "no reference asked for")
     try:
@@ -190,7 +193,7 @@ def _header(entries: Sequence[Entry]) -> list[str]:
 
 def _cells(entry: Entry) -> list[str]:
     curve = entry.curve
-    return [curve.name, curve.test_set, str(len(curve.rate)), *map(bd_text, entry.answers.values())]
+    return [curve.name, curve.place, str(len(curve.rate)), *map(bd_text, entry.answers.values())]
 
 
 def _means(quality: Mapping[str, float]) -> dict[str, float | str]:
