@@ -56,7 +56,7 @@ def compare(quick: bool) -> list[Comparison]:
 
 
 def _lightning(codec: nn.Module, policy: FreezePolicy, loader: DataLoader) -> list[float]:
-    module = CodecModule(codec, spec(CODEC).roles, policy, MSE(0.013), ADAM)
+    module = CodecModule(codec, CODEC, policy, MSE(0.013), ADAM)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = pl.Trainer(

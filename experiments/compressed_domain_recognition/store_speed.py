@@ -24,7 +24,7 @@ from lic_lightning.codecs.registry import build
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.dataset import InMemory, Subset
 from lic_lightning.data.latent_store import Identity, build_store, code
-from lic_lightning.data.layouts.class_folders import Resized, rsscn7
+from lic_lightning.data.layouts.class_folders import Resized, class_folders
 from lic_lightning.data.recognition import StoredLatents, Views, collate_features
 from lic_lightning.heads import CResNet
 from lic_lightning.heads.view import View
@@ -80,7 +80,9 @@ def training_step(views: Views) -> float:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     count, size = (int(value) for value in (sys.argv[1:] + ["24", "384"][len(sys.argv) - 1 :]))
-    whole = rsscn7(Path(os.environ["LIC_DATA"]) / "RSSCN7", split={"train": 0.6, "val": 0.15, "test": 0.25}).dataset
+    whole = class_folders(
+        "rsscn7", Path(os.environ["LIC_DATA"]) / "RSSCN7", split={"train": 0.6, "val": 0.15, "test": 0.25}
+    ).dataset
     photos = Resized(Subset(whole, range(0, len(whole), len(whole) // count)[:count]), size)
     for lmbda in (0.0018, 0.0483):
         shipped = load_codec("mbt2018-mean", weights="shipped", lmbda=lmbda)

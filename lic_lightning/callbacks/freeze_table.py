@@ -11,12 +11,11 @@ from lic_lightning.modules.codec_module import CodecModule
 
 
 class FreezeTable(pl.Callback):
-    """Prints trainable and frozen parameters by role."""
+    """Prints trainable and frozen parameters of a codec by role."""
 
     def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Prints the table on the first process."""
-        assert isinstance(module, CodecModule)
-        if not trainer.is_global_zero:
+        if not (trainer.is_global_zero and isinstance(module, CodecModule)):
             return
         table = Table("role", "trainable", "frozen", title=f"freeze={module.freeze_policy.name}")
         for column in table.columns[1:]:

@@ -13,6 +13,7 @@ from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.evaluation.evaluate import Settings, for_coding
 from lic_lightning.evaluation.point import judge
+from lic_lightning.metrics.image import build_metrics
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.runs.run import WEIGHTS, Run
 
@@ -24,20 +25,16 @@ class RDPoint(pl.Callback):
         run: identity and folder.
         start: the codec as it was loaded; where its decoder is fixed, or claimed to be, it decodes the run's strings.
         reference: what the run is judged against, or None.
-        settings: how images are coded.
+        settings: how images are coded. What a metric needs and this machine lacks is said now, not after training.
         cache: folder of the reference's rows.
     """
 
     def __init__(
-        self, run: Run, start: nn.Module, reference: nn.Module | None, settings: Settings, cache: Path
+        self, run: Run, start: nn.Module, reference: nn.Module | None, settings: Settings, cache: str | Path
     ) -> None:
-        self.run, self.start, self.reference, self.settings, self.cache = (
-            run,
-            start,
-            reference,
-            settings,
-            cache,
-        )
+        build_metrics(settings.metrics, settings.lpips_trunk)
+        self.run, self.start, self.reference = run, start, reference
+        self.settings, self.cache = settings, Path(cache)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Evaluates on the first process only; nothing is recorded for an interrupted training."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from rich.markdown import Markdown
 from torch import Tensor, nn
 
 from lic_lightning.callbacks.judged import decoder_columns, load_best
+from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.latents import decode_latents, without_padding
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import save_state
@@ -29,6 +30,7 @@ from lic_lightning.evaluation.point import digest, reference_rows, tuned_rows, u
 from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.heads.head_file import HEAD, HeadInfo, save_head
+from lic_lightning.heads.view import View
 from lic_lightning.modules.head_module import JointModule
 from lic_lightning.reports.latents_figure import FIGURE, Example, latents_figure
 from lic_lightning.reports.recognition import recognition_table
@@ -42,18 +44,37 @@ class RecognitionPoint(lightning.Callback):
 
     Args:
         run: identity and folder.
-        curve_name: as tables call the run's curve.
-        info: what the head's file says of its training.
+        start: the codec as it was loaded: a frozen one, or what decodes the strings of an encoder that trained; None
+            for originals.
+        curve_name: parts of the name that tables call the run's curve by; one that repeats counts once.
+        codec_name: of `start`.
+        start_weights: of it, as `codec.weights` names them.
+        view: of features, as the head learns from them.
+        image_size: short side of the images that are coded, in pixels.
         settings: how images are coded and judged.
         cache: folder of the rows of a frozen codec.
-        codec: the frozen one, or the start of one that trained: it decodes the trained encoder's strings.
     """
 
     def __init__(
-        self, run: Run, curve_name: str, info: HeadInfo, settings: Settings, cache: Path, codec: nn.Module | None
+        self,
+        run: Run,
+        start: nn.Module | None,
+        curve_name: Sequence[str],
+        codec_name: str,
+        start_weights: str,
+        view: View,
+        image_size: int,
+        settings: Settings,
+        cache: str | Path,
     ) -> None:
-        self.run, self.curve_name, self.info = run, curve_name, info
-        self.settings, self.cache, self.codec = settings, cache, codec
+        self.run, self.curve_name = run, " ".join(dict.fromkeys(curve_name))
+        self.settings, self.cache, self.codec = settings, Path(cache), None if start is None else for_coding(start)
+        self.info = HeadInfo((), view, image_size)
+        if self.codec is not None:
+            fingerprint = decoder_fingerprint(self.codec, spec(codec_name).roles)
+            self.info = replace(
+                self.info, codec=codec_name, decoder_fingerprint=fingerprint, weights=start_weights, lmbda=run.lmbda
+            )
 
     def on_fit_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """On the first process only; an interrupted training records nothing."""
@@ -62,7 +83,7 @@ class RecognitionPoint(lightning.Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         load_best(trainer, module)
         head = module.get_submodule("head").cpu().eval()
-        codec, decoder, info = self.codec, None, self.info
+        codec, decoder, info = self.codec, None, replace(self.info, classes=data.classes)
         claimed = {"decoder_fingerprint": ""} if codec is None else untrained(info.decoder_fingerprint)
         if isinstance(module, JointModule):
             codec = for_coding(module.codec)
@@ -121,7 +142,7 @@ class RecognitionPoint(lightning.Callback):
         return data.store[data.store.names.index(data.classification.splits["test"][index])]
 
     def _examples(self, data: RecognitionData, codec: nn.Module, answers: list[Answer]) -> Iterable[Example]:
-        images, classes, stride = data.images("test"), self.info.classes, spec(self.run.codec).stride
+        images, classes, stride = data.images("test"), data.classes, spec(self.run.codec).stride
         step = max(1, len(answers) // EXAMPLES)
         for index in range(0, len(answers), step)[:EXAMPLES]:
             said = answers[index]

@@ -9,7 +9,7 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lic_lightning.commands.recognize import open_store
+from lic_lightning.commands.train import put_together
 from lic_lightning.runs.identity import CONF
 from lic_lightning.runs.job import run_job
 
@@ -18,7 +18,7 @@ log = logging.getLogger("lic.latents")
 
 def store(cfg: DictConfig, folder: Path) -> None:
     """Builds the store that `lic recognize` with the same overrides will find."""
-    built = open_store(cfg, instantiate(cfg.dataset), instantiate(cfg.codec))
+    built = put_together(cfg.data, start=instantiate(cfg.codec)).store
     coded = [built[index] for index in range(len(built))]
     size = sum(image.nbytes for image in coded)
     bpp = sum(8 * image.nbytes / (image.height * image.width) for image in coded) / len(coded)

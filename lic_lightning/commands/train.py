@@ -1,14 +1,22 @@
-"""`lic train`: specialise (or train) one codec, then read its RD point and BD-rate against the reference.
+"""`lic train`: one training and what it is judged by, put together from config.
 
-One line of YAML to one object: `cfg.codec` → network, `cfg.freeze` → policy, `cfg.objective` → loss,
-`cfg.data` → DataModule, `cfg.callbacks` → guard, checkpoints, …; this file only puts them together.
+    cfg.start     what the run starts from: a codec with its weights, or nothing
+    cfg.data      the photographs, as batches and as whole pictures to be judged on
+    cfg.module    what trains, by which objective, under which freeze policy
+    cfg.judge     what is made of the best weights: rows, tables, files
+    cfg.callbacks guard, checkpoints, …
+
+Each names a class; its constructor gets those of the run's parts that it names (`codec`, `start`, `reference`, `data`,
+`run`), and the rest from its config. So another system is another class and another config, and nothing here.
 """
 
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 from pathlib import Path
+from typing import Any
 
 import hydra
 import pytorch_lightning as pl
@@ -17,10 +25,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from lic_lightning.callbacks.rd_point import RDPoint
 from lic_lightning.codecs.registry import spec
-from lic_lightning.metrics.image import build_metrics
-from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.runs import provenance
 from lic_lightning.runs.checkpoint import AtomicCheckpointIO, checkpoint_to_resume
 from lic_lightning.runs.identity import CONF, run_of
@@ -35,64 +40,58 @@ def train(cfg: DictConfig, folder: Path) -> Run:
     run = run_of(cfg, folder)
     if run.finished and not cfg.trainer.get("fast_dev_run"):
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
-        return run
-    log.info("%s in %s", run.name, folder)
+    else:
+        log.info("%s in %s", run.name, folder)
+        fit(cfg, folder, run=run)
+    return run
+
+
+def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
+    """Puts together what `cfg` names, trains it, and has it judged."""
     pl.seed_everything(cfg.seed, workers=True)
-    codec = instantiate(cfg.codec)
+    codec = instantiate(cfg.start)
     start = copy.deepcopy(codec)
-    if cfg.data.crop % (stride := spec(cfg.codec.name).stride):
-        raise ValueError(f"data.crop={cfg.data.crop} must be a multiple of {stride}, the stride of {cfg.codec.name}")
-    settings = instantiate(cfg.evaluation)
-    build_metrics(settings.metrics, settings.lpips_trunk)  # what is missing is said now, not after training
-    data = instantiate(cfg.data)
+    parts |= {"codec": codec, "start": start, "reference": reference(cfg, start)}
+    _check_crop(cfg)
+    if codec is not None and cfg.channels_last:
+        codec.to(memory_format=torch.channels_last)
+    if codec is not None and cfg.compile:
+        codec.compile()
+    judge = put_together(cfg.judge, **parts)
+    data = put_together(cfg.data, **parts)
+    module = put_together(cfg.module, data=data, **parts)
     data.setup()
     provenance.record(cfg, folder)
     data.write_splits(folder / "splits.json")
-
-    module = _module(cfg, codec)
-    rd_point = RDPoint(
-        run,
-        start=start,
-        reference=reference(cfg, start),
-        settings=settings,
-        cache=Path(cfg.paths.output) / "reference",
-    )
     trainer: pl.Trainer = instantiate(
         cfg.trainer,
         enable_progress_bar=bool(cfg.callbacks.get("progress_bar")),
         enable_checkpointing=bool(cfg.callbacks.get("checkpoint")),
-        callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values() if callback), rd_point],
+        callbacks=[*(instantiate(callback) for callback in cfg.callbacks.values() if callback), judge],
         logger=[instantiate(logger) for logger in cfg.logger.values() if logger],
     )
     trainer.strategy.checkpoint_io = AtomicCheckpointIO()
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint_to_resume(cfg.resume, folder), weights_only=True)
-    return run
 
 
-def reference(cfg: DictConfig, start: nn.Module) -> nn.Module | None:
+def put_together(cfg: DictConfig, **parts: Any) -> Any:
+    """The object that `cfg` describes; its constructor gets those of `parts` that it has a parameter for."""
+    made = instantiate(cfg, _partial_=True)
+    return made(**{name: part for name, part in parts.items() if name in inspect.signature(made.func).parameters})
+
+
+def reference(cfg: DictConfig, start: nn.Module | None) -> nn.Module | None:
     """What the run is judged against: the untouched start, other weights, or nothing."""
     if cfg.reference.codec is None:
         return None
     return start if cfg.reference.codec == cfg.codec else instantiate(cfg.reference.codec)
 
 
-def _module(cfg: DictConfig, codec: nn.Module) -> CodecModule:
-    if cfg.channels_last:
-        codec.to(memory_format=torch.channels_last)
-    if cfg.compile:
-        codec.compile()
-    return CodecModule(
-        codec,
-        roles=spec(cfg.codec.name).roles,
-        freeze=instantiate(cfg.freeze),
-        objective=instantiate(cfg.objective.loss),
-        optimizer=instantiate(cfg.optimizer),
-        scheduler=instantiate(cfg.scheduler),
-        conditions=spec(cfg.codec.name).conditions,
-        quantizer=cfg.quantizer,
-    )
+def _check_crop(cfg: DictConfig) -> None:
+    if "crop" in cfg.data and cfg.data.crop % (stride := spec(cfg.codec.name).stride):
+        raise ValueError(f"data.crop={cfg.data.crop} must be a multiple of {stride}, the stride of {cfg.codec.name}")
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")

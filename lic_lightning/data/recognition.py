@@ -9,9 +9,11 @@ joint       the image, for a codec that trains               Batch
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 import torch
@@ -19,14 +21,18 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from lic_lightning.codecs.latents import model_latents
+from lic_lightning.codecs.registry import spec
 from lic_lightning.data.batch import collate
 from lic_lightning.data.crops import Crops
 from lic_lightning.data.dataset import ImageDataset, InMemory
-from lic_lightning.data.latent_store import LatentStore, decoded_image
+from lic_lightning.data.latent_store import Identity, LatentStore, build_store, decoded_image
 from lic_lightning.data.layouts.class_folders import Classification, Resized
 from lic_lightning.data.sampler import CropSampler, ResumableLoader
-from lic_lightning.data.splits import check_disjoint
+from lic_lightning.data.splits import check_disjoint, write_splits
 from lic_lightning.heads.view import View
+
+log = logging.getLogger("lic.data")
 
 Source = Literal["latents", "decoded", "originals", "joint"]
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -134,11 +140,14 @@ class RecognitionData(LightningDataModule):
         workers: loader processes, which decode the store's streams.
         seed: fixes order, crops and flips.
         cache: keep what the source gives in memory: streams are then decoded once.
-        store: of the sources "latents" and "decoded".
-        codec: likewise.
+        start: the codec, in eval mode; None for originals. Its latents and images come from a store.
+        codec_name: its name.
+        store: a latent store's folder, which must be of this codec; None chooses one in `stores` by what it holds.
+        stores: folder of latent stores.
 
     Raises:
-        ValueError: unknown source; two splits share a picture by content (at setup).
+        ValueError: unknown source; images that a codec that trains can't take; two splits share a picture by content
+            (at setup).
     """
 
     def __init__(
@@ -151,22 +160,68 @@ class RecognitionData(LightningDataModule):
         workers: int = 2,
         seed: int = 0,
         cache: bool = False,
-        store: LatentStore | None = None,
-        codec: nn.Module | None = None,
+        start: nn.Module | None = None,
+        codec_name: str = "",
+        store: str | Path | None = None,
+        stores: str | Path = "latents",
     ) -> None:
         super().__init__()
         if source not in SOURCES:
             raise ValueError(f"task.source must be one of {', '.join(SOURCES)}, got {source!r}")
+        if source == "joint" and image_size % (stride := spec(codec_name).stride):
+            raise ValueError(f"image_size={image_size} must be a multiple of {stride}, the stride of {codec_name}")
         self.classification, self.source, self.image_size, self.view = classification, source, image_size, view
         self.batch_size, self.workers, self.seed, self.cache = batch_size, workers, seed, cache
-        self.store, self.codec = store, codec
+        self.start, self.codec_name, self.folder, self.stores = start, codec_name, store, Path(stores)
         self._checked = False
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the labels."""
+        return self.classification.classes
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What a head must fit: the number of classes and, where it sees latents, of ŷ's channels.
+
+        Raises:
+            LatentsError: the codec has no latents that a head could read.
+        """
+        sizes = {"classes": len(self.classes)}
+        if self.source in ("decoded", "originals") or self.start is None:
+            return sizes
+        stride = spec(self.codec_name).stride
+        with torch.no_grad():
+            return {**sizes, "channels": model_latents(self.start, torch.zeros(1, 3, stride, stride))["y_hat"].size(1)}
+
+    @property
+    def counts(self) -> list[int]:
+        """Training images of each class."""
+        part = self.classification.part("train")
+        labels = [self.classification.dataset.labels[index] for index in part.indices]
+        return [labels.count(label) for label in range(len(self.classes))]
+
+    @cached_property
+    def store(self) -> LatentStore | None:
+        """The latent store of this data set and this codec; what it lacks is coded now. None where none is read."""
+        if self.start is None or self.source == "joint":
+            return None
+        images = Resized(self.classification.dataset, self.image_size)
+        identity = Identity.of(self.classification.name.partition("-")[0], self.codec_name, self.start, images)
+        folder = Path(self.folder) if self.folder else self.stores / identity.folder
+        log.info("latent store %s of %d images; what it lacks is coded now", folder, len(images))
+        return build_store(folder, identity, images, self.start)
+
     def setup(self, stage: str | None = None) -> None:
-        """Refuses a picture that stands in two splits."""
+        """Refuses a picture that stands in two splits; builds the latent store."""
         if not self._checked:
             check_disjoint({part: self.classification.part(part) for part in ("train", "val", "test")})
             self._checked = True
+        self.store  # noqa: B018 - built before the run's clock starts
+
+    def write_splits(self, path: str | Path) -> None:
+        """Stores which image trains, validates and tests."""
+        write_splits(path, self.classification.splits)
 
     def images(self, part: str) -> Resized:
         """The whole images of a split, as they are coded."""
@@ -176,12 +231,12 @@ class RecognitionData(LightningDataModule):
         """The whole features of a split, not yet viewed."""
         if self.source == "originals":
             return Pixels(self.images(part))
-        assert self.store is not None  # recognize.py makes one for these sources
-        assert self.codec is not None
+        assert self.store is not None
+        assert self.start is not None
         position = {name: index for index, name in enumerate(self.store.names)}
         indices = [position[name] for name in self.classification.splits[part]]
         kind = StoredLatents if self.source == "latents" else StoredPixels
-        return kind(self.store, self.codec, indices)
+        return kind(self.store, self.start, indices)
 
     def train_dataloader(self) -> DataLoader:
         """Random views, in an order that the seed fixes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.freeze import FreezeError, FreezePolicy, trains_bottleneck
 from lic_lightning.codecs.quantization import Quantizer, set_quantizer
-from lic_lightning.codecs.roles import RoleTable
+from lic_lightning.codecs.registry import spec
 from lic_lightning.data.batch import Batch
 from lic_lightning.modules.schedule import CONSTANT, OptimizerFactory, Schedule
 
@@ -28,41 +28,39 @@ class CodecModule(pl.LightningModule):
 
     Args:
         codec: network with CompressAI's contract.
-        roles: its role table.
+        name: that it is registered under, for its roles and the conditions that it takes.
         freeze: applied here, before the optimizer exists, and held through every `.train()`.
         objective: the loss. A network inside it is frozen, and stays in eval mode.
         optimizer: called with the trainable parameters.
         scheduler: of its learning rate.
-        conditions: fields of a batch (region masks) that the codec takes in training. Validation goes without: it
-            measures what is deployed, and chooses the weights by that.
         quantizer: what stands in for rounding in training, see `set_quantizer`.
 
     Quantiles are solved before each validation where the bottleneck trains, so there is no second optimizer.
-    Under a fixed decoder nothing of the entropy models is ever updated.
+    Under a fixed decoder nothing of the entropy models is ever updated. Conditions (region masks) are given in training
+    alone: validation measures what is deployed, and chooses the weights by that.
     """
 
     def __init__(
         self,
         codec: nn.Module,
-        roles: RoleTable,
+        name: str,
         freeze: FreezePolicy,
         objective: Objective,
         optimizer: OptimizerFactory,
         scheduler: Schedule = CONSTANT,
-        conditions: Sequence[str] = (),
         quantizer: Quantizer = "mixed",
     ) -> None:
         super().__init__()
         self.codec = codec
-        self.roles = dict(roles)
+        self.roles = dict(spec(name).roles)
         self.freeze_policy = freeze
         self.objective = objective
         self.optimizer_factory = optimizer
         self.scheduler = scheduler
-        self.conditions = tuple(conditions)
+        self.conditions = spec(name).conditions
         if isinstance(objective, nn.Module):
             objective.requires_grad_(False)
-        freeze.apply(codec, roles)
+        freeze.apply(codec, self.roles)
         set_quantizer(codec, quantizer)
         self.train()  # codecs are loaded in eval mode, and Lightning trains in the mode that it finds
 

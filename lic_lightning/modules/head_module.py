@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -18,6 +19,24 @@ from lic_lightning.heads.view import View
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.modules.schedule import CONSTANT, OptimizerFactory, Schedule
 
+HeadFactory = Callable[..., nn.Module]
+
+
+class Labelled(Protocol):
+    """What a module asks of the data that its head learns from."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names, in the order of the labels."""
+
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        """What the head is made with."""
+
+    @property
+    def counts(self) -> Sequence[int]:
+        """Training samples of each class."""
+
 
 def accuracies(classes: int) -> nn.ModuleDict:
     """Top-1 and, where there are more classes, top-5 over an epoch."""
@@ -29,22 +48,38 @@ class HeadModule(pl.LightningModule):
     """Trains a head on features that do not depend on it: latents of a frozen codec, or pixels.
 
     Args:
-        head: features to logits (B,classes).
-        classes: their number.
+        data: says what the head must fit, and what its logits stand for.
+        head: called with the sizes of `data`, gives a network from features to logits (B,classes).
         optimizer: called with the head's parameters.
         scheduler: of its learning rate.
+        label_smoothing: of the cross-entropy in training.
+        balance: a class with few training samples counts as much as one with many.
     """
 
+    weight: Tensor | None
+
     def __init__(
-        self, head: nn.Module, classes: int, optimizer: OptimizerFactory, scheduler: Schedule = CONSTANT
+        self,
+        data: Labelled,
+        head: HeadFactory,
+        optimizer: OptimizerFactory,
+        scheduler: Schedule = CONSTANT,
+        label_smoothing: float = 0.0,
+        balance: bool = False,
     ) -> None:
         super().__init__()
-        self.head, self.optimizer_factory, self.scheduler = head, optimizer, scheduler
-        self.accuracy = accuracies(classes)
+        self.head, self.optimizer_factory, self.scheduler = head(**data.sizes), optimizer, scheduler
+        self.label_smoothing = label_smoothing
+        counts = torch.tensor(data.counts).float() if balance else None
+        self.register_buffer(
+            "weight", None if counts is None else counts.sum() / len(counts) / counts, persistent=False
+        )
+        self.accuracy = accuracies(len(data.classes))
 
     def training_step(self, batch: Features, batch_idx: int) -> Tensor:
         """Cross-entropy of one batch."""
-        loss = F.cross_entropy(self.head(batch.values), batch.label)
+        logits = self.head(batch.values)
+        loss = F.cross_entropy(logits, batch.label, self.weight, label_smoothing=self.label_smoothing)
         self.log("train/loss", loss.detach(), on_step=True, on_epoch=True, batch_size=len(batch.name))
         return loss
 
@@ -67,27 +102,28 @@ class JointModule(CodecModule):
     the encoder, rounded in validation.
 
     Args:
-        head: latents to logits.
-        classes: their number.
+        data: says what the head must fit, and what its logits stand for.
+        head: called with the sizes of `data`, gives a network from latents to logits.
         weighting: see `objectives.recognition`; its parameters, if it has any, train with the head.
         view: of the latents; training draws from torch's generator, whose state a checkpoint keeps.
         codec_lr: learning rate of the codec; None is the head's.
-        settings: those of CodecModule.
+        codec: as in CodecModule, whose settings follow.
     """
 
     def __init__(
         self,
         *,
-        head: nn.Module,
-        classes: int,
+        codec: nn.Module,
+        data: Labelled,
+        head: HeadFactory,
         weighting: nn.Module,
         view: View,
         codec_lr: float | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(**settings)
-        self.head, self.weighting, self.view, self.codec_lr = head, weighting, view, codec_lr
-        self.accuracy = accuracies(classes)
+        super().__init__(codec, **settings)
+        self.head, self.weighting, self.view, self.codec_lr = head(**data.sizes), weighting, view, codec_lr
+        self.accuracy = accuracies(len(data.classes))
 
     def configure_optimizers(self) -> Any:
         """One optimizer over codec, head and weighting."""

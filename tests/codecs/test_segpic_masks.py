@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from lic_lightning.codecs.freeze import FreezePolicy
 from lic_lightning.codecs.layers.regions import MaskError, expand, grid_regions, mask_regions
-from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
 from lic_lightning.modules.codec_module import CodecModule
@@ -119,11 +118,8 @@ def test_an_empty_batch_has_no_regions(codec: nn.Module) -> None:
 def test_training_takes_the_masks_of_the_batch_and_validation_the_grid(
     codec: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    codec_spec = spec("segpic")
     policy = FreezePolicy("encoder_only", ["encoder"])
-    module = CodecModule(
-        codec, codec_spec.roles, policy, MSE(0.0130), torch.optim.Adam, conditions=codec_spec.conditions
-    )
+    module = CodecModule(codec, "segpic", policy, MSE(0.0130), torch.optim.Adam)
     monkeypatch.setattr(module, "log_dict", lambda *args, **settings: None)
     seen = []
     codec.register_forward_pre_hook(lambda _, args, given: seen.append(given.get("mask")), with_kwargs=True)

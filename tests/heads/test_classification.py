@@ -4,13 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from PIL import Image
 from scipy.io import savemat
 
 from lic_lightning.data.dataset import DatasetNotFoundError, MalformedDatasetError
-from lic_lightning.data.layouts.class_folders import Resized, class_folders, resisc45, rsscn7, stratified
+from lic_lightning.data.layouts.class_folders import Resized, class_folders, stratified
 from lic_lightning.data.layouts.imagenet import imagenet
 from lic_lightning.data.layouts.minc2500 import minc2500
+from lic_lightning.runs.identity import CONF
 
 SPLIT = {"train": 0.5, "val": 0.25, "test": 0.25}
 
@@ -35,7 +39,7 @@ def minc(tmp_path: Path) -> Path:
 
 
 def test_minc_2500_has_its_official_lists(minc):
-    found = minc2500(minc, split=3)
+    found = minc2500("minc2500-3", minc, split=3)
     assert found.name == "minc2500-3"
     assert found.classes == ("brick", "carpet")
     assert found.splits["val"] == ["images/brick/brick_000002.jpg", "images/carpet/carpet_000002.jpg"]
@@ -44,18 +48,18 @@ def test_minc_2500_has_its_official_lists(minc):
 
 def test_minc_2500_has_five_splits(minc):
     with pytest.raises(ValueError, match="1 to 5"):
-        minc2500(minc, split=6)
+        minc2500("minc2500-6", minc, split=6)
 
 
 def test_minc_2500_without_a_picture_is_incomplete(minc):
     (minc / "images/brick/brick_000003.jpg").unlink()
     with pytest.raises(MalformedDatasetError, match="brick_000003"):
-        minc2500(minc)
+        minc2500("minc2500-1", minc)
 
 
 def test_minc_2500_that_is_not_there_says_how_to_get_it(tmp_path):
     with pytest.raises(DatasetNotFoundError, match=r"labels.*http"):
-        minc2500(tmp_path / "minc-2500")
+        minc2500("minc2500-1", tmp_path / "minc-2500")
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ def ilsvrc(tmp_path: Path) -> Path:
 
 
 def test_imagenet_s_flat_val_is_the_test_split_by_the_devkit(ilsvrc):
-    found = imagenet(ilsvrc, val_fraction=0.25)
+    found = imagenet("imagenet", ilsvrc, val_fraction=0.25)
     test = found.part("test")
     assert found.classes == ("n01", "n02")
     assert [test[index].label for index in range(3)] == [1, 0, 1]
@@ -87,13 +91,13 @@ def test_imagenet_s_sorted_val_needs_no_devkit(ilsvrc):
         target.parent.mkdir(exist_ok=True)
         path.rename(target)
     (ilsvrc / "ILSVRC2012_devkit_t12" / "data" / "meta.mat").unlink()
-    assert [imagenet(ilsvrc, 0.25).part("test")[index].label for index in range(3)] == [0, 1, 1]
+    assert [imagenet("imagenet", ilsvrc, 0.25).part("test")[index].label for index in range(3)] == [0, 1, 1]
 
 
 def test_imagenet_s_devkit_must_have_a_line_per_picture(ilsvrc):
     picture(ilsvrc / "val" / "ILSVRC2012_val_00000004.JPEG", 250)
     with pytest.raises(MalformedDatasetError, match="3 lines for 4 pictures"):
-        imagenet(ilsvrc)
+        imagenet("imagenet", ilsvrc)
 
 
 def test_each_class_is_split_alike_whatever_the_disk_s_order(classification):
@@ -115,10 +119,12 @@ def test_counts_are_no_split_of_classes():
         stratified({"a": "x"}, {"train": 10, "val": 1, "test": 1}, 0)
 
 
-@pytest.mark.parametrize(("layout", "classes"), [(rsscn7, 7), (resisc45, 45)])
-def test_a_published_set_has_all_its_classes(labelled_photographs, layout, classes):
-    with pytest.raises(MalformedDatasetError, match=f"2 classes.*{classes}"):
-        layout(labelled_photographs, split=SPLIT)
+@pytest.mark.parametrize(("name", "classes"), [("rsscn7", 7), ("resisc45_80", 45)])
+def test_a_published_set_has_all_its_classes(labelled_photographs, name, classes):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = compose("recognize", [f"dataset={name}", f"dataset.root={labelled_photographs}"])
+    with pytest.raises(InstantiationException, match=f"2 classes.*{classes}"):
+        instantiate(cfg.dataset)
 
 
 def test_an_empty_folder_is_no_data_set(tmp_path):

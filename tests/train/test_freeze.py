@@ -25,7 +25,7 @@ def small(name: str = "mbt2018-mean") -> nn.Module:
 
 
 def module(codec: nn.Module, policy: FreezePolicy, name: str = "mbt2018-mean") -> CodecModule:
-    return CodecModule(codec, spec(name).roles, policy, MSE(0.0130), torch.optim.Adam)
+    return CodecModule(codec, name, policy, MSE(0.0130), torch.optim.Adam)
 
 
 @pytest.mark.parametrize("name", names())

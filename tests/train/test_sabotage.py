@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from torch.utils.data import DataLoader
 from lic_lightning.callbacks.guard import FrozenMovedError, Guard
 from lic_lightning.callbacks.rd_point import RDPoint
 from lic_lightning.codecs.freeze import FreezePolicy
-from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
 from lic_lightning.data.recognition import Features
@@ -111,8 +111,7 @@ def fit(
     policy: FreezePolicy = ENCODER_ONLY,
     objective: Any = RD,
 ) -> None:
-    roles = spec("mbt2018-mean").roles
-    module = CodecModule(codec, roles, policy, objective, partial(torch.optim.Adam, lr=1e-4))
+    module = CodecModule(codec, "mbt2018-mean", policy, objective, partial(torch.optim.Adam, lr=1e-4))
     run(module, Batch(image=image[None].float() / 255, name=["astronaut"]), *callbacks)
 
 
@@ -223,7 +222,8 @@ def test_the_frozen_part_of_a_head_is_guarded() -> None:
     head.forward = lambda x: head["last"](head["front"](x["image"]).mean((2, 3)))  # type: ignore[method-assign]
     head["front"].requires_grad_(False)
     batch = Features({"image": torch.rand(2, 3, 8, 8)}, torch.tensor([0, 1]), ["a", "b"])
-    module = HeadModule(head, 2, partial(torch.optim.SGD, lr=0.1))
+    data = SimpleNamespace(classes=("a", "b"), sizes={})
+    module = HeadModule(data, lambda: head, partial(torch.optim.SGD, lr=0.1))
     run(module, batch, Guard())
     with pytest.raises(FrozenMovedError, match=r"head\.front\.weight"):
         run(module, batch, Saboteur(lambda module: module.head["front"].weight.data.add_(1)), Guard())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -127,12 +126,6 @@ def class_folders(
     if classes not in (None, len(dataset.classes)):
         raise MalformedDatasetError(f"{root.absolute()} has {len(dataset.classes)} classes, {name} has {classes}")
     return Classification(name, dataset, stratified(class_of, split, seed))
-
-
-rsscn7 = partial(class_folders, "rsscn7", classes=7, get="https://github.com/palewithout/RSSCN7, 2,800 images")
-resisc45 = partial(
-    class_folders, "resisc45", classes=45, get="NWPU-RESISC45, 31,500 images: https://arxiv.org/abs/1703.00121"
-)
 
 
 def stratified(class_of: Mapping[str, str], split: Mapping[str, float], seed: int) -> dict[str, list[str]]:

@@ -10,10 +10,11 @@ from lic_lightning.data.layouts.class_folders import Classification, LabelledFil
 DEVKIT = Path("ILSVRC2012_devkit_t12") / "data"
 
 
-def imagenet(root: str | Path, val_fraction: float = 0.01, seed: int = 0) -> Classification:
+def imagenet(name: str, root: str | Path, val_fraction: float = 0.01, seed: int = 0) -> Classification:
     """The official validation set is the test split, its labels being the only public ones; `val` is drawn from train.
 
     Args:
+        name: in results.
         root: the folder that contains `train`, `val` and, where val is flat, ILSVRC2012_devkit_t12.
         val_fraction: of each class of train.
         seed: of that draw.
@@ -35,7 +36,7 @@ def imagenet(root: str | Path, val_fraction: float = 0.01, seed: int = 0) -> Cla
         )
     drawn = stratified(train, {"train": 1 - val_fraction, "val": val_fraction, "test": 0}, seed)
     dataset = LabelledFiles(root, {**train, **test}, sorted(set(train.values())))
-    return Classification("imagenet", dataset, {**drawn, "test": sorted(test)})
+    return Classification(name, dataset, {**drawn, "test": sorted(test)})
 
 
 def _flat(root: Path) -> dict[str, str]:

@@ -11,10 +11,11 @@ LISTS = {"train": "train", "val": "validate", "test": "test"}
 SPLITS = range(1, 6)
 
 
-def minc2500(root: str | Path, split: int = 1) -> Classification:
+def minc2500(name: str, root: str | Path, split: int = 1) -> Classification:
     """23 materials × 2,500 pictures in one of the five official splits: 48,875 train, 2,875 val, 5,750 test.
 
     Args:
+        name: in results.
         root: the folder `minc-2500`.
         split: 1 to 5.
 
@@ -40,4 +41,4 @@ def minc2500(root: str | Path, split: int = 1) -> Classification:
     if unknown := sorted(set(class_of.values()) - set(classes)):
         raise MalformedDatasetError(f"{root}/labels name the class {unknown[0]!r}, which categories.txt lacks")
     check_files("MINC-2500", root, list(class_of), f"split {split}")
-    return Classification(f"minc2500-{split}", LabelledFiles(root, class_of, classes), splits)
+    return Classification(name, LabelledFiles(root, class_of, classes), splits)
