@@ -5,9 +5,12 @@ import pickle
 
 import pytest
 import torch
+from compressai.entropy_models import EntropyModel
+from compressai.models import MeanScaleHyperprior
 from torch import nn
 
-from lic_lightning.codecs.quantization import set_quantizer, straight_through
+from lic_lightning.codecs.quantization import Bottleneck, Gaussian, set_quantizer, straight_through
+from lic_lightning.codecs.registry import build
 from lic_lightning.codecs.weights import load_codec
 
 
@@ -31,6 +34,29 @@ def test_autocast_is_on_again_behind_the_entropy_models() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         codec.entropy_bottleneck(torch.rand(1, 8, 2, 2))
         assert torch.is_autocast_enabled("cpu")
+
+
+def test_conversion_keeps_names_tensors_and_the_random_state() -> None:
+    """A reduced run must draw the noise that it drew, and a checkpoint keep its keys."""
+    torch.manual_seed(0)
+    plain = MeanScaleHyperprior(8, 12)
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    codec = build("mbt2018-mean", 1, N=8, M=12)
+    assert torch.get_rng_state().equal(state)
+    assert list(codec.state_dict()) == list(plain.state_dict())
+    assert [name for name, _ in codec.named_modules()] == [name for name, _ in plain.named_modules()]
+    assert all(tensor.equal(plain.state_dict()[name]) for name, tensor in codec.state_dict().items())
+
+
+@pytest.mark.parametrize("name", ["mbt2018", "elic2022-official", "segpic"])
+def test_every_entropy_model_of_a_built_codec_is_ours_and_takes_the_quantizer(name: str) -> None:
+    codec = load_codec(name, lmbda=0.0130, **{"elic2022-official": {"N": 8, "M": 144}}.get(name, {"N": 8, "M": 16}))
+    set_quantizer(codec, "mixed")
+    models = [module for module in codec.modules() if isinstance(module, EntropyModel)]
+    assert {type(model) for model in models} == {Bottleneck, Gaussian}
+    assert {model.quantizer for model in copy.deepcopy(models)} == {"mixed"}
+    assert (Bottleneck.quantizer, Gaussian.quantizer) == ("noise", "noise")
 
 
 def test_without_autocast_nothing_changes() -> None:
