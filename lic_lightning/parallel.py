@@ -1,12 +1,14 @@
-"""A function over the images of a test set, by parallel processes on CPU."""
+"""A function over many things by parallel processes: the images of a test set, the files of a command."""
 
 from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing.context import BaseContext
 from typing import Any, Protocol
 
@@ -37,14 +39,29 @@ def over_images(rows_of: RowsOf, images: Images, workers: int, device: str = "cp
         workers: most processes, one thread each.
         device: that `rows_of` computes on.
     """
+    row = partial(_row, rows_of, images)
     workers = min(workers, len(images))
     if workers < 2:
-        return [rows_of(images[index].image) for index in range(len(images))]
-    with ProcessPoolExecutor(workers, _context(device), _start_worker, (rows_of,)) as pool:
-        return list(pool.map(_in_worker, [images] * len(images), range(len(images))))
+        return [row(index) for index in range(len(images))]
+    with processes(workers, row, device) as pool:
+        return list(pool.map(call, range(len(images))))
 
 
-_rows_of: RowsOf
+def _row(rows_of: RowsOf, images: Images, index: int) -> Any:
+    return rows_of(images[index].image)
+
+
+def processes(count: int, work: Callable[..., Any], device: str = "cpu") -> ProcessPoolExecutor:
+    """Processes of one thread each that hold `work`, for `call` to call there. Ctrl-C reaches this process alone."""
+    return ProcessPoolExecutor(count, _context(device), _start_worker, (work,))
+
+
+def call(*arguments: Any) -> Any:
+    """In a worker: what its `work` says of the arguments."""
+    return _work(*arguments)
+
+
+_work: Callable[..., Any]
 
 
 def _context(device: str) -> BaseContext:
@@ -60,11 +77,12 @@ def _context(device: str) -> BaseContext:
     return context
 
 
-def _start_worker(rows_of: RowsOf) -> None:
-    global _rows_of
+def _start_worker(work: Callable[..., Any]) -> None:
+    global _work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     _keep_freed_memory()
-    _rows_of = rows_of
+    _work = work
 
 
 def _keep_freed_memory() -> None:
@@ -75,7 +93,3 @@ def _keep_freed_memory() -> None:
     if sys.platform == "linux" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, -1)
-
-
-def _in_worker(images: Images, index: int) -> Any:
-    return _rows_of(images[index].image)

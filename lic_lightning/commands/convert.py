@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import glob
-import multiprocessing
-import pickle
-import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 SOME_FAILED, ALL_FAILED = 1, 2
 WILDCARDS = set("*?[")
-HEAVY = ("lic_lightning.bitstream", "lic_lightning.data.images")  # imported once for all processes
 
 Conversion = Callable[[Path, Path], str]
 Pair = tuple[Path, Path]
@@ -66,7 +63,7 @@ def convert(conversion: Conversion, todo: Sequence[Pair], jobs: int, force: bool
     """Converts all pairs in `jobs` processes; prints a line each; returns the exit code.
 
     Args:
-        conversion: picklable; writes the target whole or not at all, and returns a line to print.
+        conversion: writes the target whole or not at all, and returns a line to print.
         todo: sources and targets.
         jobs: processes; 1 converts in this one.
         force: replace targets that exist.
@@ -98,15 +95,14 @@ Result = tuple[Pair, str, str | None]
 
 
 def _results(conversion: Conversion, todo: Sequence[Pair], jobs: int, force: bool) -> Iterator[Result]:
+    attempt = partial(_attempt, conversion, force)
     if min(jobs, len(todo)) == 1:
-        yield from (_attempt(conversion, pair, force) for pair in todo)
+        yield from map(attempt, todo)
         return
-    context = multiprocessing.get_context("forkserver")  # a fork of this process would inherit torch's threads
-    context.set_forkserver_preload(list(HEAVY))
-    # As bytes: torch would hand over a file descriptor per tensor, more than a process may have
-    packed = pickle.dumps(conversion)
-    with ProcessPoolExecutor(min(jobs, len(todo)), context, _start_worker, (packed, force)) as pool:
-        futures = {pool.submit(_attempt_in_worker, pair): pair for pair in todo}
+    from lic_lightning.parallel import call, processes  # torch, for which `lic encode --help` must not wait
+
+    with processes(min(jobs, len(todo)), attempt) as pool:
+        futures = {pool.submit(call, pair): pair for pair in todo}
         try:
             for future in as_completed(futures):
                 yield _outcome(future, futures[future])
@@ -121,7 +117,7 @@ def _outcome(future: Future[Result], pair: Pair) -> Result:
         return pair, "", "a process that was coding died (out of memory?); fewer --jobs need less of it"
 
 
-def _attempt(conversion: Conversion, pair: Pair, force: bool) -> Result:
+def _attempt(conversion: Conversion, force: bool, pair: Pair) -> Result:
     source, target = pair
     try:
         if target.exists() and not force:
@@ -129,20 +125,6 @@ def _attempt(conversion: Conversion, pair: Pair, force: bool) -> Result:
         return pair, conversion(source, target), None
     except (OSError, RuntimeError, ValueError) as error:  # what our own errors derive from
         return pair, "", str(error)
-
-
-_worker: tuple[Conversion, bool]
-
-
-def _start_worker(packed: bytes, force: bool) -> None:
-    global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    _worker = pickle.loads(packed), force
-
-
-def _attempt_in_worker(pair: Pair) -> Result:
-    conversion, force = _worker
-    return _attempt(conversion, pair, force)
 
 
 def _positive(text: str) -> int:
