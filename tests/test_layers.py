@@ -40,11 +40,7 @@ ARROWS: dict[str, set[str]] = {
     "commands": {"runs", "modules", "reports", "selection", "loggers", "callbacks", *DATA},
 }
 # Being mended: each goes with the change that mends it.
-KNOWN = {
-    ("callbacks", "commands"),  # the sweep's end reads `lic status`'s states
-    ("codecs", "runs"),  # a delta reads the run that it comes from
-    ("evaluation", "runs"),  # a point knows its run
-}
+KNOWN: set[tuple[str, str]] = set()
 FRAMEWORKS = {
     "hydra": {"commands", "callbacks", "runs"},
     "omegaconf": {"commands", "callbacks", "runs"},

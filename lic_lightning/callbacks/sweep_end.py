@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-
-if TYPE_CHECKING:
-    from lic_lightning.commands.status import CellState
 
 log = logging.getLogger("lic.sweep")
 
@@ -21,32 +17,32 @@ class SweepEnd(Callback):
 
     def on_multirun_end(self, config: DictConfig, **settings: Any) -> None:
         """Called by Hydra in the launching process, after the last job, whatever the launcher."""
-        from lic_lightning.commands.status import states
+        from lic_lightning.runs.folder import run_folders
 
         folder = Path(config.hydra.sweep.dir)
-        cells = states(folder)
-        failed = [state for state in cells if state.state == "failed"]
+        runs = run_folders(folder)
+        failed = [run for run in runs if run.state == "failed"]
         try:
-            self._report(folder, cells)
+            self._report(folder)
         except Exception:  # Hydra would make a warning of it, and the sweep look well
             log.exception("the report of %s failed", folder)
             raise SystemExit(1) from None
         finally:
-            for state in cells:
-                if state.state == "running":
-                    log.warning("cell %s is running elsewhere: `lic status %s`", state.cell.name, folder)
-            for state in failed:
-                log.error("cell %s failed: %s", state.cell.name, state.error)
+            for run in runs:
+                if run.state == "running":
+                    log.warning("cell %s is running elsewhere: `lic status %s`", run.name, folder)
+            for run in failed:
+                log.error("cell %s failed: %s", run.name, run.error)
         if failed:
             raise SystemExit(1)
 
-    def _report(self, folder: Path, cells: Sequence[CellState]) -> None:
+    def _report(self, folder: Path) -> None:
         from rich.console import Console
         from rich.markdown import Markdown
 
         from lic_lightning.reports.sweep import write_report  # slow, and Hydra makes this object before every job
 
-        written = write_report(folder, [state.cell.name for state in cells])
+        written = write_report(folder)
         for path in written:
             if path.suffix == ".md":
                 lines = path.read_text().splitlines()

@@ -10,16 +10,13 @@ import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
 from torch import Tensor, nn
 
 from lic_lightning.codecs.described import NotDescribedError, described, load_described
 from lic_lightning.codecs.fingerprint import codec_fingerprint
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import named_tensors, tensor_roles
-from lic_lightning.codecs.weights import WeightsError, load_codec
 from lic_lightning.files import write_atomically
-from lic_lightning.runs.run import WEIGHTS
 
 SUFFIX = ".delta.safetensors"
 KEY = "lic_lightning.codecs.delta"
@@ -56,29 +53,6 @@ class Delta:
     def pack(self) -> bytes:
         """The file's bytes."""
         return described(self.tensors, KEY, asdict(self.info))
-
-
-def delta_of_run(run: Path, base_weights: str | None = None) -> Delta:
-    """The delta of a finished run against the codec that it started from.
-
-    Args:
-        run: its folder.
-        base_weights: where the start's weights are now, if not where the run found them.
-
-    Raises:
-        WeightsError: no finished run there, or its start can't be loaded.
-        DeltaError: the run moved its decoder.
-    """
-    if not (run / WEIGHTS).is_file():
-        raise WeightsError(f"{run} has no {WEIGHTS}: not the folder of a finished run")
-    config = yaml.safe_load((run / "config.yaml").read_text())
-    settings = {key: value for key, value in config["codec"].items() if key != "_target_"}
-    if base_weights is not None:
-        settings["weights"] = base_weights
-    if settings["weights"] == "none":
-        raise DeltaError(f"{run} started from nothing: there is no codec that its encoder could be a delta of")
-    base, tuned = load_codec(**settings), load_codec(**{**settings, "weights": str(run / WEIGHTS)})
-    return delta(config["codec"]["name"], base, tuned, config["category"]["name"], float(config["lmbda"]))
 
 
 def delta(name: str, base: nn.Module, tuned: nn.Module, category: str, lmbda: float) -> Delta:

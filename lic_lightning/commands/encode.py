@@ -131,10 +131,7 @@ def _source(codec: str | None, weights: str) -> tuple[str, str]:
     folder = Path(weights).expanduser()
     if not folder.is_dir():
         return codec or DEFAULT_CODEC, weights
-    from omegaconf import OmegaConf
+    from lic_lightning.runs.folder import RunFolder
 
-    from lic_lightning.runs.run import WEIGHTS
-
-    if not (folder / WEIGHTS).is_file():
-        raise EncodeError(f"{folder} has no {WEIGHTS}: not the folder of a finished run")
-    return codec or OmegaConf.load(folder / "config.yaml").codec.name, str(folder / WEIGHTS)
+    weights = str(RunFolder(folder).weights)
+    return codec or RunFolder(folder).codec, weights

@@ -7,14 +7,13 @@ import copy
 import sys
 from pathlib import Path
 
-from omegaconf import OmegaConf
 from torch import nn
 
-from lic_lightning.codecs.delta import Delta, delta_of_run, write_delta
+from lic_lightning.codecs.delta import Delta, write_delta
 from lic_lightning.codecs.entropy import CDF_BUFFERS
 from lic_lightning.codecs.roles import named_tensors
 from lic_lightning.codecs.weights import WeightsError, load_codec, save_state
-from lic_lightning.runs.run import WEIGHTS
+from lic_lightning.runs.folder import RunFolder
 
 EXAMPLES = """examples:
   lic export outputs/main/0123456789ab out.pth.tar
@@ -51,16 +50,18 @@ def export_delta(run: Path, out: Path, base: str | None = None, force: bool = Fa
     Args:
         run: folder of a finished run.
         out: a name that ends in `.delta.safetensors`.
-        base: where the start's weights are now, if not where the run found them.
+        base: where the start's weights are now; needed where they are neither the package's, nor the zoo's, nor in
+            the run's sweep.
         force: replace `out` if it exists.
 
     Raises:
         FileExistsError: `out` exists.
         DeltaError: the run moved its decoder, or `out` has another ending.
-        WeightsError: no finished run there, or its start can't be loaded.
+        RunFolderError: no finished run there, or `base` is needed.
+        WeightsError: its start can't be loaded.
     """
     _keep_existing(out, force)
-    made = delta_of_run(run, base)
+    made = RunFolder(run).delta(base)
     write_delta(out, made)
     return made
 
@@ -80,9 +81,8 @@ def _keep_existing(out: Path, force: bool) -> None:
 
 def _source(run: Path, codec: str | None) -> tuple[str, Path]:
     if run.is_dir():
-        if not (run / WEIGHTS).is_file():
-            raise WeightsError(f"{run} has no {WEIGHTS}: not the folder of a finished run")
-        return codec or OmegaConf.load(run / "config.yaml").codec.name, run / WEIGHTS
+        weights = RunFolder(run).weights
+        return codec or RunFolder(run).codec, weights
     if not run.is_file():
         raise WeightsError(f"{run}: no such run folder or file of weights")
     if codec is None:
@@ -102,7 +102,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--delta", action="store_true", help="only what the run changed: an encoder for `lic encode --encoders`"
     )
-    parser.add_argument("--base", metavar="W", help="with --delta: weights the run started from, if they have moved")
+    parser.add_argument("--base", metavar="W", help="with --delta: weights the run started from, if files of their own")
     args = parser.parse_args(argv)
     if args.base and not args.delta:
         parser.error("--base goes with --delta")

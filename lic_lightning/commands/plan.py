@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lic_lightning.runs.progress import PROGRESS, read_progress
-from lic_lightning.runs.run import RESULTS
+from lic_lightning.runs.folder import RunFolder
+from lic_lightning.runs.progress import PROGRESS
 
 if TYPE_CHECKING:  # `lic --help` must not wait for Hydra and torch
     from omegaconf import DictConfig
@@ -121,7 +121,7 @@ def _planned(cell: Cell, cfg: DictConfig, measured: Sequence[Measured]) -> Plann
     return Planned(
         cell=cell.name,
         overrides=" ".join(cell.overrides),
-        done=(Path(cfg.paths.output) / cfg.sweep / cell.name / RESULTS).is_file(),
+        done=RunFolder(Path(cfg.paths.output) / cfg.sweep / cell.name).state == "done",
         steps=steps,
         hours=None if seconds is None else steps * seconds / 3600,
         disk=_disk(codec, freeze),
@@ -185,15 +185,9 @@ Measured = tuple[dict[str, Any], float, float]  # workload, λ, seconds per step
 
 def _measured(output: Path) -> list[Measured]:
     """Step times of the newest runs under a folder of sweeps."""
-    from omegaconf import OmegaConf
-
-    found = []
     newest = sorted(output.glob(f"*/*/{PROGRESS}"), key=lambda path: path.stat().st_mtime)[-NEWEST:]
-    for folder in (path.parent for path in newest if path.with_name("config.yaml").is_file()):
-        cfg: Any = OmegaConf.load(folder / "config.yaml")
-        if progress := read_progress(folder):
-            found.append((_workload(cfg), float(cfg.lmbda), progress.seconds_per_step))
-    return found
+    runs = [run for run in (RunFolder(path.parent) for path in newest) if run.config]
+    return [(_workload(run.config), run.lmbda, run.progress.seconds_per_step) for run in runs if run.progress]
 
 
 def _seconds_per_step(cfg: DictConfig, measured: Sequence[Measured]) -> float | None:
@@ -203,10 +197,16 @@ def _seconds_per_step(cfg: DictConfig, measured: Sequence[Measured]) -> float | 
     return min(alike, default=(0.0, None))[1]
 
 
-def _workload(cfg: DictConfig) -> dict[str, Any]:
-    from omegaconf import OmegaConf
+def _workload(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """What the config, composed or read, says of each part of the workload; None where it is silent."""
 
-    return {key: OmegaConf.select(cfg, key) for key in WORKLOAD}
+    def setting(key: str) -> Any:
+        value: Any = cfg
+        for part in key.split("."):
+            value = (value or {}).get(part)
+        return value
+
+    return {key: setting(key) for key in WORKLOAD}
 
 
 def _print(cells: Sequence[Planned]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lic_lightning.runs.folder import RunFolder, run_folders
 
 if TYPE_CHECKING:  # `lic --help` must not wait for numpy, polars and torch
     import polars as pl
@@ -24,6 +27,11 @@ is kept in the cache of reference curves, so that happens once.
 """
 ANCHOR_QUALITIES = range(1, 7)  # the papers' six λ
 WEIGHTS_BY_LMBDA = ("shipped", "zoo")
+# Columns that all rows of a reference's curve share
+OF_A_REFERENCE = (
+    "role", "decoder_fingerprint", "cell", "curve", "curve_name", "reference",
+    "codec", "category", "freeze", "objective", "seed", "weights",
+)  # fmt: skip
 
 
 class ScreenError(ValueError):
@@ -50,9 +58,15 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("folder", type=Path, help="of a sweep: outputs/main")
     parser.add_argument("--metric", choices=METRICS, default="psnr", help="quality; default psnr")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(os.environ.get("LIC_DATA", "data")),
+        help="folder of the photographs; default LIC_DATA",
+    )
     parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
     arguments = parser.parse_args(argv)
-    points = screen(arguments.folder, arguments.metric)
+    points = screen(arguments.folder, arguments.data, arguments.metric)
     if arguments.json:
         print(json.dumps([asdict(point) for point in points], indent=2))
     else:
@@ -60,12 +74,17 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def screen(folder: Path, metric: str = "psnr") -> list[Screened]:
+def screen(folder: Path, data: Path, metric: str = "psnr") -> list[Screened]:
     """The gain of each tuned point in a sweep's folder, the best first, those without one at the end.
+
+    Args:
+        folder: of the sweep.
+        data: the folder of photographs, in which the runs' test sets lie as they lay below their `paths.data`.
+        metric: of the metric table.
 
     Raises:
         FileNotFoundError: no such folder, or no results in it.
-        ScreenError: a reference's other λ can't be evaluated.
+        ScreenError, StoredDatasetError, RunFolderError: a reference's other λ can't be evaluated.
     """
     import polars as pl
 
@@ -75,7 +94,8 @@ def screen(folder: Path, metric: str = "psnr") -> list[Screened]:
     rows, doubles = without_doubles(read_rows(folder))
     for double in doubles:
         print(f"lic screen: {double}", file=sys.stderr)
-    more = [_reference_rows(folder, rows, cell) for cell in _one_cell_per_curve(rows)]
+    runs = {run.name: run for run in run_folders(folder)}
+    more = [_reference_rows(runs[cell], rows, data) for cell in _one_cell_per_curve(rows)]
     found = curves(without_repeats(pl.concat([rows, *more])))
     points = [
         _screened(anchor_of(curve, found), curve, point, metric)
@@ -91,35 +111,44 @@ def _one_cell_per_curve(rows: pl.DataFrame) -> list[str]:
     return tuned.unique("curve", keep="first", maintain_order=True)["cell"].to_list()
 
 
-def _reference_rows(folder: Path, rows: pl.DataFrame, cell: str) -> pl.DataFrame:
-    """Rows of a cell's reference at the papers' λ, on the cell's test sets."""
+def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFrame:
+    """Rows of a run's reference at the papers' λ, on the run's test sets.
+
+    The folder may come from somebody else: networks, photographs and settings are made from plain values, by this
+    package's own functions, and photographs are looked for below `data`.
+    """
     import polars as pl
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
 
     from lic_lightning.codecs.quality import LMBDAS
     from lic_lightning.codecs.registry import spec
+    from lic_lightning.codecs.weights import load_codec
+    from lic_lightning.data import DataModule
+    from lic_lightning.data.stored import Stored
+    from lic_lightning.evaluation.evaluate import Settings
     from lic_lightning.evaluation.point import reference_rows
     from lic_lightning.evaluation.results import SCHEMA
-    from lic_lightning.runs.identity import run_of
 
-    cfg: Any = OmegaConf.load(folder / cell / "config.yaml")
-    if (weights := cfg.reference.codec.weights) not in WEIGHTS_BY_LMBDA:
+    if (weights := run.setting("reference.codec.weights")) not in WEIGHTS_BY_LMBDA:
         raise ScreenError(
-            f"cell {cell}: its reference has one point and no curve, as its weights are {weights}: "
+            f"cell {run.name}: its reference has one point and no curve, as its weights are {weights}: "
             "run the sweep with reference=shipped or reference=zoo"
         )
-    (curve,) = rows.filter(role="tuned", cell=cell)["reference"].unique()
-    run = replace(run_of(cfg, folder / cell), reference=curve)
-    test_sets = instantiate(cfg.data, cache=False).test_sets
-    settings, cache = instantiate(cfg.evaluation), Path(cfg.paths.output) / "reference"
+    codec = run.codec_settings("reference.codec")
+    (curve,) = rows.filter(role="tuned", cell=run.name)["reference"].unique()
+    example = rows.filter(role="reference", curve=curve).row(0, named=True)
+    stored = Stored(run.setting("paths.data"), data)
+    category, others = (stored.make(run.setting(f"data.{key}")) for key in ("category", "test_sets"))
+    splits = run.path / "splits.json"
+    test_sets: Any = DataModule(category, others, split_file=splits if splits.is_file() else None).test_sets
+    protocol = {key: run.setting(f"evaluation.{key}") for key in ("metrics", "domain", "device", "workers")}
+    settings, cache = Settings(**protocol, classic=()), run.path.resolve().parents[1] / "reference"
     found = []
     for quality in ANCHOR_QUALITIES:
-        lmbda = LMBDAS[cfg.objective.metric][quality]
+        lmbda = LMBDAS[run.setting("objective.metric")][quality]
         print(f"the reference at λ {lmbda:g} on {', '.join(test_sets)}", file=sys.stderr)
-        reference = instantiate(cfg.reference.codec, lmbda=lmbda, quality=None)
-        columns = replace(run, lmbda=lmbda).reference_columns()
-        found += reference_rows(reference, test_sets, spec(run.codec).stride, settings, cache, columns)
+        reference = load_codec(**{**codec, "lmbda": lmbda, "quality": None})
+        columns = {key: example[key] for key in OF_A_REFERENCE} | {"lmbda": lmbda}
+        found += reference_rows(reference, test_sets, spec(codec["name"]).stride, settings, cache, columns)
     return pl.DataFrame(found, schema=SCHEMA)
 
 

@@ -13,23 +13,21 @@ from typing import Any
 
 import hydra
 import torch
-import yaml
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.markdown import Markdown
 
-from lic_lightning.codecs.delta import delta_of_run
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.commands.codecs import kmac_per_pixel
 from lic_lightning.data import DataModule
 from lic_lightning.evaluation.point import digest
-from lic_lightning.evaluation.results import read_rows, result_files
+from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
+from lic_lightning.runs.folder import RunFolder, run_folders
 from lic_lightning.runs.identity import CONF
 from lic_lightning.runs.job import run_job
-from lic_lightning.runs.run import WEIGHTS
 from lic_lightning.selection.choices import ChoicesError, candidates, choose
 from lic_lightning.selection.classifier import (
     CLASSIFIER,
@@ -96,28 +94,27 @@ def _tables(cfg: DictConfig, folder: Path, tests: Mapping[str, Any], answers: An
     chosen = choose(possible, answers.of, answers.seconds)
     write_atomically(folder / TABLE, summary(chosen).write_csv().encode())
     cells = possible.filter(role="tuned")["cell"].unique(maintain_order=True).to_list()
-    return as_markdown(chosen, answers, size, _deployed(Path(cfg.encoders), cells))
+    return as_markdown(chosen, answers, size, _deployed(Path(cfg.encoders), cells, cfg.base))
 
 
-def _deployed(sweep: Path, cells: list[str]) -> list[Deployed]:
-    """What each category's encoder costs, from the folders of its runs."""
+def _deployed(sweep: Path, cells: list[str], base: str | None) -> list[Deployed]:
+    """What each category's encoder costs, from the folders of its runs; `base` is what they started from."""
     deltas: dict[str, list[int]] = {}
     work: dict[str, list[float]] = {}
-    for file in result_files(sweep):
-        if read_rows(file).filter(role="tuned")["cell"].is_in(cells).any():
-            made = delta_of_run(file.parent)
+    for run in run_folders(sweep):
+        if run.rows and read_rows(run.rows).filter(role="tuned")["cell"].is_in(cells).any():
+            made = run.delta(base and base.replace("{lmbda}", f"{run.lmbda:g}"))
             deltas.setdefault(made.info.category, []).append(len(made.pack()))
-            work.setdefault(made.info.category, []).append(_kmac_to_encode(file.parent))
+            work.setdefault(made.info.category, []).append(_kmac_to_encode(run))
     return [
         Deployed(name, sum(sizes) / len(sizes), len(sizes), sum(work[name]) / len(work[name]))
         for name, sizes in sorted(deltas.items())
     ]
 
 
-def _kmac_to_encode(run: Path) -> float:
-    name = yaml.safe_load((run / "config.yaml").read_text())["codec"]["name"]
-    codec = load_codec(name, weights=str(run / WEIGHTS), lmbda=1.0)  # with a path, λ picks nothing
-    work = kmac_per_pixel(codec, spec(name).roles)
+def _kmac_to_encode(run: RunFolder) -> float:
+    codec = load_codec(run.codec, weights=str(run.weights), lmbda=1.0)  # with a path, λ picks nothing
+    work = kmac_per_pixel(codec, spec(run.codec).roles)
     return work["encoder"] + work["entropy"]
 
 

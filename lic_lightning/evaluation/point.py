@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -21,7 +21,9 @@ from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.results import read_rows, write_rows
 from lic_lightning.metrics.image import build_metrics
 from lic_lightning.parallel import Images, over_images
-from lic_lightning.runs.run import Run
+
+if TYPE_CHECKING:
+    from lic_lightning.runs.run import Run
 
 log = logging.getLogger("lic.evaluation")
 

@@ -61,7 +61,7 @@ def build(
     """The report of a sweep, which is W&B's group of that name; nothing is sent. `doubles` are curves left out."""
     import wandb_workspaces.reports.v2 as wr
 
-    finished = sum(run.state == "finished" for run in runs)
+    finished = sum(run.state == "done" for run in runs)
     blocks: list[Any] = [
         wr.TableOfContents(),
         wr.H1("BD-rate against the reference"),
@@ -80,7 +80,7 @@ def build(
         wr.H1("Training"),
         _grid(entity, project, sweep, [wr.LinePlot(x="Step", y=[key]) for key in ("val/loss", "val/bpp")]),
     ]
-    if lost := [run for run in runs if run.state != "finished"]:
+    if lost := [run for run in runs if run.state != "done"]:
         lines = "\n".join(f"- {run.name}, {run.state}: {' '.join(run.overrides)} {run.error}" for run in lost)
         blocks += [wr.H1("Without results"), wr.MarkdownBlock(lines)]
     return wr.Report(entity=entity, project=project, title=f"lic_lightning: {sweep}", blocks=blocks, width="fluid")

@@ -13,7 +13,8 @@ import polars as pl
 from PIL import Image
 
 CROPS = "crops"
-CROP = "crop.json"  # beside original.png, reference.png and tuned.png; written last
+SIDES = ("original", "reference", "tuned")
+CROP = "crop.json"  # beside a picture of each side; written last
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,24 @@ def comparisons(folder: Path, rows: pl.DataFrame, most: int) -> tuple[list[Compa
             found.setdefault(group, []).append((point["lmbda"], cell, sidecar))
     queues = [sorted(group) for _, group in sorted(found.items())]
     turns = [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]
-    chosen = [_comparison(sidecar, tuned.filter(cell=cell), rows) for _, cell, sidecar in turns[:most]]
+    made = [_comparison(sidecar, tuned.filter(cell=cell), rows) for _, cell, sidecar in turns[:most]]
+    chosen = [comparison for comparison in made if comparison]
     return sorted(chosen, key=lambda c: (c.curve, c.test_set, c.lmbda, c.image)), len(turns)
 
 
-def _comparison(sidecar: Path, tuned: pl.DataFrame, rows: pl.DataFrame) -> Comparison:
+def _comparison(sidecar: Path, tuned: pl.DataFrame, rows: pl.DataFrame) -> Comparison | None:
+    """None where no row has the image. Only sides' pictures are read, and none from outside the run's folder."""
     content = json.loads(sidecar.read_text())
-    own = tuned.filter(test_set=content["test_set"], image=content["image"]).row(0, named=True)
+    about = tuned.filter(test_set=content["test_set"], image=content["image"])
+    files = {name: sidecar.parent / f"{name}.png" for name in SIDES if name in content["sides"]}
+    files = {name: f for name, f in files.items() if f.is_file() and f.resolve().is_relative_to(sidecar.parents[3])}
+    if about.is_empty() or "tuned" not in files:
+        return None
+    own = about.row(0, named=True)
     same = {key: own[key] for key in ("test_set_digest", "image", "lmbda", "domain")}
     reference = rows.filter(role="reference", curve=own["reference"] or "", **same).to_dicts()
     numbers = {"tuned": own, "reference": reference[0] if reference else {}}
-    pictures = {name: Image.open(sidecar.parent / f"{name}.png") for name in content["sides"]}
+    pictures = {name: Image.open(file) for name, file in files.items()}
     return Comparison(
         curve=own["curve_name"],
         test_set=content["test_set"],

@@ -76,7 +76,7 @@ def render(
         .render(
             title=folder.resolve().name,
             runs=runs,
-            unfinished=[run for run in runs if run.state != "finished"],
+            unfinished=[run for run in runs if run.state != "done"],
             sets=page.test_sets(usable, entries, chosen),
             doubles=doubles,
             paints=chosen,

@@ -153,9 +153,9 @@ def training_plots(runs: Sequence[RunFolder], rows: pl.DataFrame, chosen: Mappin
         if not (run.validation or run.training):
             continue
         row = known.get(run.name)
-        name = row["curve_name"] if row else f"{(run.config.get('category') or {}).get('name', run.name)}, {run.state}"
+        name = row["curve_name"] if row else f"{run.category}, {run.state}"
         paint = chosen[row["curve"]] if row else Paint("published")
-        by_lmbda.setdefault(float(run.config["lmbda"]), []).append((run, name, paint))
+        by_lmbda.setdefault(run.lmbda, []).append((run, name, paint))
     return [training_figure(group, f"λ = {lmbda:g}") for lmbda, group in sorted(by_lmbda.items())]
 
 
@@ -213,7 +213,7 @@ def _proof(rows: pl.DataFrame) -> str:
 
 def lacking_classic(runs: Sequence[RunFolder], rows: pl.DataFrame) -> list[str]:
     """Classic codecs that a run asked for and that no row has: the machine lacked them."""
-    asked = {name for run in runs if run.state == "finished" for name in _classic(run.config)}
+    asked = {name for run in runs if run.state == "done" for name in _classic(run.config)}
     return sorted(asked - set(rows.filter(role="classic")["codec"]))
 
 

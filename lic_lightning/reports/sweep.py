@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -17,12 +17,10 @@ from lic_lightning.reports.plots import rd_plots
 from lic_lightning.reports.png import as_png
 from lic_lightning.reports.recognition import ACCURACY, recognition
 from lic_lightning.reports.tables import as_csv, as_markdown, bd_table, points_csv
-from lic_lightning.runs.folder import REPORT, run_folders, without_results
+from lic_lightning.runs.folder import REPORT, RunFolder, run_folders, without_results
 
 
-def write_report(
-    folder: Path | str, cells: Iterable[str] | None = None, method: Method = "pchip", bootstrap: int = 1000
-) -> list[Path]:
+def write_report(folder: Path | str, method: Method = "pchip", bootstrap: int = 1000) -> list[Path]:
     """Writes `report/` in a sweep's folder, of what the rows have.
 
     bd_rate.md, bd_rate.csv and RD plots as PNG, unless all that there is are labels; recognition.md and plots of
@@ -31,7 +29,6 @@ def write_report(
 
     Args:
         folder: a sweep, with one folder per cell, each with its results once it is finished.
-        cells: the cells that should be there; None takes every folder of the sweep that isn't hidden.
         method: of the BD-rates.
         bootstrap: resamples for the intervals; each BD-rate takes about a second with 1000.
 
@@ -43,13 +40,12 @@ def write_report(
         ResultsError: a results file is corrupt; the message names it.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no sweep folder {folder}")
+    runs = run_folders(folder)
     texts: dict[str, list[str]] = {"bd_rate.md": ["No cell has results yet."]}
     others: dict[str, bytes] = {}
     if result_files(folder):
-        texts, others = _contents(folder, read_rows(folder), method, bootstrap)
-    title, missing = f"# {folder.resolve().name}", without_results(folder, cells)
+        texts, others = _contents(folder, runs, read_rows(folder), method, bootstrap)
+    title, missing = f"# {folder.resolve().name}", without_results(runs)
     files = {name: _markdown([title, *parts, missing]) for name, parts in texts.items()} | others
     for name, content in files.items():
         write_atomically(folder / REPORT / name, content)
@@ -57,7 +53,7 @@ def write_report(
 
 
 def _contents(
-    folder: Path, everything: pl.DataFrame, method: Method, bootstrap: int
+    folder: Path, runs: Sequence[RunFolder], everything: pl.DataFrame, method: Method, bootstrap: int
 ) -> tuple[dict[str, list[str]], dict[str, bytes]]:
     """The parts of each Markdown file, and the other files, by name."""
     rows, doubles = without_doubles(everything)
@@ -77,7 +73,7 @@ def _contents(
     files["rd_points.csv"] = points_csv(rows).encode()
     for curve in found:
         files[f"curves/{file_part(f'{curve.name}_{curve.place}')}.json"] = as_compressai_json(curve)
-    files[PAGE] = render(folder, run_folders(folder), everything, entries).encode()
+    files[PAGE] = render(folder, runs, everything, entries).encode()
     return texts, files
 
 

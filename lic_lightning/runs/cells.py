@@ -1,4 +1,4 @@
-"""The cells of a sweep: those that its starts planned, and those whose folders are there."""
+"""The cells that the starts of a sweep planned, in a file of its folder each."""
 
 from __future__ import annotations
 
@@ -29,11 +29,6 @@ class Cell:
     curve: str = ""
     codec: str = ""
 
-    @property
-    def lmbda(self) -> str:
-        """λ as it was asked for; "" where it was not."""
-        return next((o.partition("=")[2] for o in self.overrides if o.startswith("lmbda=")), "")
-
 
 def write_plan(folder: Path, cells: Sequence[Cell]) -> None:
     """Leaves the list of a start's cells in the sweep's folder. The same command again writes the same file."""
@@ -41,21 +36,7 @@ def write_plan(folder: Path, cells: Sequence[Cell]) -> None:
     write_atomically(folder / PLANS / f"{hashlib.sha256(content).hexdigest()[:12]}.json", content)
 
 
-def read_cells(folder: Path) -> list[Cell]:
-    """Every cell that a start planned, whether it ever ran or not, then every other run's folder.
-
-    Raises:
-        FileNotFoundError: no such folder.
-    """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no sweep folder {folder}")
+def read_plan(folder: Path) -> list[Cell]:
+    """Every cell that a start planned in a sweep's folder, whether it ever ran or not; the latest plan's last."""
     plans = sorted((folder / PLANS).glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    planned = [Cell(**{**c, "overrides": tuple(c["overrides"])}) for p in plans for c in json.loads(p.read_text())]
-    found = [Cell(path.parent.parent.name, _recorded(path)) for path in sorted(folder.glob("*/.hydra/overrides.yaml"))]
-    cells = {cell.name: cell for cell in planned}
-    return [*cells.values(), *(cell for cell in found if cell.name not in cells)]
-
-
-def _recorded(overrides: Path) -> tuple[str, ...]:
-    """What Hydra recorded of a job: a YAML list of strings."""
-    return tuple(line.removeprefix("- ") for line in overrides.read_text().splitlines() if line.startswith("- "))
+    return [Cell(**{**c, "overrides": tuple(c["overrides"])}) for p in plans for c in json.loads(p.read_text())]

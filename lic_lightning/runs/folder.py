@@ -1,116 +1,261 @@
-"""What the folders of a sweep's cells tell: finished or not, what each was made from, how its training went."""
+"""A run's folder, read as data: what it was made from, how far it is, what it left.
+
+It may come from somebody else: nothing in it is instantiated, no path that it names is followed out of the sweep, and a
+codec is built from its plain settings alone.
+"""
 
 from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import yaml
 
-from lic_lightning.runs.cells import Cell, read_cells
-from lic_lightning.runs.run import FAILED, RESULTS
+from lic_lightning.runs.cells import Cell, read_plan
+from lic_lightning.runs.lock import is_held
+from lic_lightning.runs.progress import Progress, read_progress
+from lic_lightning.runs.run import FAILED, LAST, RESULTS, WEIGHTS
 
+if TYPE_CHECKING:
+    from lic_lightning.codecs.delta import Delta
+
+State = Literal["done", "running", "failed", "stopped", "missing"]
+STATES: tuple[State, ...] = get_args(State)
 REPORT = "report"
+CONFIG = "config.yaml"
+OF_LOAD_CODEC = {"name", "weights", "lmbda", "metric", "quality", "N", "M", "coder"}
+BY_NAME = ("none", "shipped", "zoo")  # weights that no path leads to
+RUN = re.compile(r"run:(?:(?P<sweep>[\w.-]+)/)?(?P<cell>[0-9a-f]{12})")
+
+Losses = tuple[tuple[int, float], ...]
+
+
+class RunFolderError(ValueError):
+    """A folder that is not what was asked for; the message names it and says what it lacks."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One cell of a sweep and its folder.
+    """One run and its folder, which need not be there yet. All is read when it is first asked for.
 
     Attributes:
-        state: "finished", "failed" (its last error line is `error`), "unfinished" or "never started".
-        config: as it was resolved; empty before the run got that far, like all that follows.
-        packages: name → version.
-        machine: Python, system and processor.
-        commit: of the platform; ends in "+" where the checkout had changes.
-        losses: (step, loss) at each validation, and at each logged training step.
+        path: of the folder; its name is the run's cell.
+        planned: the cell as a start planned it, or None.
     """
 
-    name: str
-    overrides: tuple[str, ...]
-    state: str
-    error: str = ""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    packages: Mapping[str, str] = field(default_factory=dict)
-    machine: Mapping[str, str] = field(default_factory=dict)
-    commit: str = ""
-    validation: tuple[tuple[int, float], ...] = ()
-    training: tuple[tuple[int, float], ...] = ()
+    path: Path
+    planned: Cell | None = None
+
+    @property
+    def name(self) -> str:
+        """The cell."""
+        return self.path.resolve().name
+
+    @cached_property
+    def state(self) -> State:
+        """done: it has its rows; running: a process holds it; stopped: half done, by a checkpoint; failed; missing."""
+        if self.rows:
+            return "done"
+        if is_held(self.path):
+            return "running"
+        if (self.path / FAILED).is_file():
+            return "failed"
+        return "stopped" if (self.path / LAST).is_file() else "missing"
+
+    @property
+    def error(self) -> str:
+        """The last line of the failure of a failed run; "" of others."""
+        lines = _text(self.path / FAILED).strip().splitlines() if self.state == "failed" else []
+        return lines[-1] if lines else ""
+
+    @cached_property
+    def progress(self) -> Progress | None:
+        """How far training is; None before its first validation."""
+        return read_progress(self.path)
+
+    @cached_property
+    def overrides(self) -> tuple[str, ...]:
+        """What makes the run, as on the command line: as planned, or as Hydra recorded it (a YAML list of strings)."""
+        if self.planned:
+            return self.planned.overrides
+        lines = _text(self.path / ".hydra" / "overrides.yaml").splitlines()
+        return tuple(line.removeprefix("- ") for line in lines if line.startswith("- "))
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """As it was resolved, plain data; empty before the run got that far."""
+        content = yaml.safe_load(_text(self.path / CONFIG)) or {}
+        if not isinstance(content, dict):
+            raise RunFolderError(f"{self.path / CONFIG} is no configuration: it holds a {type(content).__name__}")
+        return content
+
+    def setting(self, key: str) -> Any:
+        """The setting at a dotted key.
+
+        Raises:
+            RunFolderError: no config.yaml, or no such setting in it.
+        """
+        value: Any = self.config
+        for part in key.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                raise RunFolderError(f"{self.path / CONFIG} does not say {key}: not the folder of a run")
+            value = value[part]
+        return value
+
+    @property
+    def codec(self) -> str:
+        """The codec's registered name."""
+        return self.planned.codec if self.planned and self.planned.codec else str(self.setting("codec.name"))
+
+    @property
+    def category(self) -> str:
+        """What it trained on: a category, or the data set of a recognition run."""
+        if "category" in self.config:
+            return str(self.setting("category.name"))
+        dataset = self.setting("dataset")
+        return str(dataset.get("name") or str(dataset["_target_"]).rpartition(".")[2])
+
+    @property
+    def lmbda(self) -> float:
+        """λ."""
+        return float(self.setting("lmbda"))
+
+    @property
+    def rows(self) -> Path | None:
+        """Its rows, for `evaluation.results.read_rows`; None before it is done."""
+        return self.path / RESULTS if (self.path / RESULTS).is_file() else None
+
+    @property
+    def weights(self) -> Path:
+        """The codec that was judged.
+
+        Raises:
+            RunFolderError: there is none.
+        """
+        if not (self.path / WEIGHTS).is_file():
+            raise RunFolderError(f"{self.path} has no {WEIGHTS}: not the folder of a finished run")
+        return self.path / WEIGHTS
+
+    def codec_settings(self, key: str = "codec", weights: str | None = None) -> dict[str, Any]:
+        """What `load_codec` needs for the codec that a setting describes, each value of a plain type.
+
+        Args:
+            key: `codec`, or `reference.codec`.
+            weights: where its weights are now; None takes those that the folder names, if they lie in the sweep or
+                come with the package or the zoo.
+
+        Raises:
+            RunFolderError: a setting that `load_codec` lacks or that is no number or name, or weights elsewhere.
+        """
+        node = self.setting(key)
+        settings = {name: value for name, value in node.items() if name != "_target_"}
+        plain = {name for name, value in settings.items() if isinstance(value, str | int | float | None)}
+        if odd := sorted(settings.keys() - (plain & OF_LOAD_CODEC)):
+            raise RunFolderError(f"{self.path / CONFIG}: {key}.{odd[0]} is no setting of a codec")
+        return {**settings, "weights": weights or self._weights_within(str(settings["weights"]))}
+
+    def delta(self, base_weights: str | None = None) -> Delta:
+        """What the run changed in the codec that it started from.
+
+        Args:
+            base_weights: where the start's weights are now, if they are files of their own.
+
+        Raises:
+            RunFolderError: no finished run, or `base_weights` is needed.
+            WeightsError: its start can't be loaded.
+            DeltaError: the run moved its decoder, or started from nothing.
+        """
+        from lic_lightning.codecs.delta import DeltaError, delta
+        from lic_lightning.codecs.weights import load_codec
+
+        tuned, settings = str(self.weights), self.codec_settings(weights=base_weights)
+        if settings["weights"] == "none":
+            raise DeltaError(
+                f"{self.path} started from nothing: there is no codec that its encoder could be a delta of"
+            )
+        codecs = load_codec(**settings), load_codec(**{**settings, "weights": tuned})
+        return delta(settings["name"], *codecs, self.category, self.lmbda)
+
+    @cached_property
+    def packages(self) -> dict[str, str]:
+        """Name → version."""
+        return dict(line.split("==", 1) for line in _text(self.path / "packages.txt").splitlines())
+
+    @cached_property
+    def machine(self) -> dict[str, str]:
+        """Python, system and processor."""
+        return json.loads(_text(self.path / "machine.json") or "{}")
+
+    @cached_property
+    def commit(self) -> str:
+        """Of the platform; ends in "+" where the checkout had changes."""
+        commit, _, diff = _text(self.path / "git.txt").partition("\n")
+        return commit + ("+" if diff.strip() else "")
+
+    @cached_property
+    def validation(self) -> Losses:
+        """(step, loss) at each validation."""
+        return self._logged("val/loss")
+
+    @cached_property
+    def training(self) -> Losses:
+        """(step, loss) at each logged training step."""
+        return self._logged("train/loss_step")
+
+    def _logged(self, key: str) -> Losses:
+        """From the CSV logger's files, one a start of the run; of a step that is there twice the later start counts."""
+        files = sorted(
+            self.path.glob("csv/version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1])
+        )
+        lines = [line for file in files for line in csv.DictReader(file.read_text().splitlines())]
+        return tuple(sorted({int(line["step"]): float(line[key]) for line in lines if line.get(key)}.items()))
+
+    def _weights_within(self, weights: str) -> str:
+        if weights in BY_NAME:
+            return weights
+        folder = self.path.resolve()
+        if run := RUN.fullmatch(weights):
+            sweep = folder.parent.parent / run["sweep"] if run["sweep"] else folder.parent
+            return str(RunFolder(sweep / run["cell"]).weights)
+        if (file := (folder / weights).resolve()).is_relative_to(folder.parent) and file.is_file():
+            return str(file)
+        raise RunFolderError(
+            f"{self.path} started from {weights}, outside of its sweep: name that file (--base, or base=)"
+        )
 
 
 def run_folders(folder: Path) -> list[RunFolder]:
-    """Every cell of a sweep, planned or found; `folder` may be one run's own.
+    """Every run of a sweep: as planned, in the order of the plan, then those whose folders are there.
+
+    `folder` may be one run's own.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: the results are deeper than a sweep's are.
+        RunFolderError: the results are deeper than a sweep's are.
     """
-    cells = {cell.name: cell for cell in read_cells(folder)}
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no sweep folder {folder}")
     if (folder / RESULTS).is_file() or (folder / ".hydra").is_dir():
-        return [_run_folder(folder, Cell(folder.resolve().name, ()))]
-    if not cells and not any(folder.glob(f"*/{RESULTS}")) and (deeper := sorted(folder.glob(f"*/*/{RESULTS}"))):
-        raise ValueError(f"{folder} is no sweep, but holds some: name one of them, as in {deeper[0].parent.parent}")
-    names = {path.name for path in folder.iterdir() if path.is_dir() and path.name != REPORT and path.name[0] != "."}
-    return [_run_folder(folder / name, cells.get(name, Cell(name, ()))) for name in sorted({*names, *cells})]
+        return [RunFolder(folder)]
+    planned = {cell.name: cell for cell in read_plan(folder)}
+    if not planned and not any(folder.glob(f"*/{RESULTS}")) and (deeper := sorted(folder.glob(f"*/*/{RESULTS}"))):
+        raise RunFolderError(f"{folder} is no sweep, but holds some: name one of them, as in {deeper[0].parent.parent}")
+    names = (path.name for path in sorted(folder.iterdir()) if path.is_dir() and path.name != REPORT)
+    found = [name for name in names if name[0] != "." and name not in planned]
+    return [RunFolder(folder / name, planned.get(name)) for name in (*planned, *found)]
 
 
-def without_results(folder: Path, cells: Iterable[str] | None = None) -> str:
-    """Markdown: a list of the cells of a sweep that have no results, each with what made it; empty where all have.
-
-    Args:
-        folder: of the sweep.
-        cells: that should be there; None takes every folder that isn't hidden.
-    """
-    if cells is None:
-        cells = [f.name for f in folder.iterdir() if f.is_dir() and f.name != REPORT and not f.name.startswith(".")]
-    lines = [
-        f"- {cell}{_overrides(folder / cell)}" for cell in sorted(cells) if not (folder / cell / RESULTS).is_file()
-    ]
+def without_results(runs: Iterable[RunFolder]) -> str:
+    """Markdown: a list of the runs of a sweep that have no results, each with what made it; empty where all have."""
+    lacking = [(run.name, ", ".join(run.overrides)) for run in sorted(runs, key=lambda r: r.name) if not run.rows]
+    lines = [f"- {name} ({overrides})" if overrides else f"- {name}" for name, overrides in lacking]
     return "\n".join(["Without results:\n", *lines]) if lines else ""
-
-
-def _overrides(cell: Path) -> str:
-    """What Hydra set for a cell, in brackets after a space; empty where it never started."""
-    lines = _text(cell / ".hydra" / "overrides.yaml").splitlines()
-    return f" ({', '.join(line.removeprefix('- ') for line in lines)})" if lines else ""
-
-
-def _run_folder(folder: Path, cell: Cell) -> RunFolder:
-    state, error = "finished", ""
-    if not (folder / RESULTS).is_file():
-        state = "unfinished" if folder.is_dir() else "never started"
-        if (folder / FAILED).is_file():
-            state, error = "failed", (folder / FAILED).read_text().strip().splitlines()[-1]
-    commit, _, diff = _text(folder / "git.txt").partition("\n")
-    validation, training = _losses(folder)
-    return RunFolder(
-        name=cell.name,
-        overrides=cell.overrides,
-        state=state,
-        error=error,
-        config=yaml.safe_load(_text(folder / "config.yaml")) or {},
-        packages=dict(line.split("==", 1) for line in _text(folder / "packages.txt").splitlines()),
-        machine=json.loads(_text(folder / "machine.json") or "{}"),
-        commit=commit + ("+" if diff.strip() else ""),
-        validation=validation,
-        training=training,
-    )
-
-
-def _losses(folder: Path) -> tuple[tuple[tuple[int, float], ...], tuple[tuple[int, float], ...]]:
-    """From the CSV logger's files, one per start of the run, oldest first."""
-    files = sorted(folder.glob("csv/version_*/metrics.csv"), key=lambda path: int(path.parent.name.split("_")[1]))
-    lines = [line for file in files for line in csv.DictReader(file.read_text().splitlines())]
-
-    def curve(key: str) -> tuple[tuple[int, float], ...]:
-        # A resumed run repeats steps: the later start counts
-        return tuple(sorted({int(line["step"]): float(line[key]) for line in lines if line.get(key)}.items()))
-
-    return curve("val/loss"), curve("train/loss_step")
 
 
 def _text(path: Path) -> str:

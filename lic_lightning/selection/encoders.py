@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from lic_lightning.bitstream import FileCodec
 from lic_lightning.bitstream.decoders import SUFFIXES
 from lic_lightning.codecs.delta import SUFFIX, apply_delta, read_delta
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.runs.run import RESULTS, WEIGHTS
+from lic_lightning.runs.folder import run_folders
+from lic_lightning.runs.run import WEIGHTS
 
 REFERENCE = "reference"  # the base's own encoder
 
@@ -62,11 +61,9 @@ def load_encoders(source: Path, base: FileCodec, lmbda: float) -> dict[str, File
 
 def _find(source: Path) -> Iterator[Found]:
     if source.is_dir():
-        runs = [source] if (source / WEIGHTS).is_file() else sorted(path.parent for path in source.glob(f"*/{WEIGHTS}"))
-        for run in runs:
-            if (run / RESULTS).is_file():
-                config = yaml.safe_load((run / "config.yaml").read_text())
-                yield Found(config["category"]["name"], run / WEIGHTS, config["codec"]["name"], float(config["lmbda"]))
+        for run in run_folders(source):
+            if run.rows and (run.path / WEIGHTS).is_file():
+                yield Found(run.category, run.weights, run.codec, run.lmbda)
     files = [source] if source.is_file() else sorted(p for p in source.iterdir() if p.name != WEIGHTS and p.is_file())
     for path in files:
         if path.name.endswith(SUFFIX):

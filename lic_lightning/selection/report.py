@@ -122,6 +122,8 @@ def _bd_rates(chosen: pl.DataFrame, bootstrap: int) -> Mapping[tuple[str, str], 
         role=pl.when(way=REFERENCE).then(pl.lit("reference")).otherwise(pl.lit("tuned")),
         curve="way",
         curve_name="way",
+        cell=pl.lit(""),  # its points are of several runs
+        weights=pl.lit(""),
         reference=pl.lit(REFERENCE),
     )
     pooled = own.with_columns(

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from lic_lightning import cli
-from lic_lightning.commands.status import CellState, Left, left, states
+from lic_lightning.commands.status import Left, left
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.runs.cells import Cell, write_plan
+from lic_lightning.runs.folder import run_folders
 from lic_lightning.runs.lock import alone_in
 from lic_lightning.runs.progress import Progress
 
@@ -69,7 +70,7 @@ def test_the_same_multirun_again_does_what_was_left_and_nothing_twice(lic_train:
     before = done.stat().st_mtime_ns
     with pytest.raises(SystemExit):
         lic_train("-m", *GRID)
-    assert [state.state for state in states(sweep)] == ["failed", "done", "done", "done"]
+    assert [run.state for run in run_folders(sweep)] == ["failed", "done", "done", "done"]
     assert done.stat().st_mtime_ns == before
     assert len(list((sweep / ".plans").iterdir())) == 1
 
@@ -78,20 +79,20 @@ def test_a_cell_is_running_while_a_process_holds_its_folder(tmp_path: Path) -> N
     write_plan(tmp_path, [Cell("a", ("lmbda=1",))])
     (tmp_path / "a").mkdir()
     with alone_in(tmp_path / "a"):
-        assert [state.state for state in states(tmp_path)] == ["running"]
-    assert [state.state for state in states(tmp_path)] == ["missing"]
+        assert [run.state for run in run_folders(tmp_path)] == ["running"]
+    assert [run.state for run in run_folders(tmp_path)] == ["missing"]
 
 
-def test_a_cell_without_a_measure_is_taken_to_be_as_its_curve() -> None:
+def test_a_cell_without_a_measure_is_taken_to_be_as_its_curve(tmp_path: Path) -> None:
     measured = Progress(step=100, of=100, seconds_per_step=36.0, val_loss=1.0)
     other = Progress(step=10, of=10, seconds_per_step=1.0, val_loss=1.0)
-    cells = [
-        CellState(Cell("a", (), curve="food", codec="x"), "done", measured),
-        CellState(Cell("b", (), curve="portrait", codec="x"), "done", other),
-        CellState(Cell("c", (), curve="food", codec="x"), "missing", None),
-    ]
-    assert left(cells) == Left(steps=100, hours=1.0)
-    assert left(cells[2:]) == Left(steps=None, hours=None)
+    write_plan(tmp_path, [Cell("a", (), "food", "x"), Cell("b", (), "portrait", "x"), Cell("c", (), "food", "x")])
+    for name, progress in (("a", measured), ("b", other)):
+        progress.write(tmp_path / name)
+        (tmp_path / name / "results.parquet").touch()
+    runs = run_folders(tmp_path)
+    assert left(runs) == Left(steps=100, hours=1.0)
+    assert left(runs[2:]) == Left(steps=None, hours=None)
 
 
 def test_a_folder_that_is_not_there_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,7 +161,7 @@ def test_cells_without_results_are_named_with_their_last_error(sweep):
     (sweep / "half-done").mkdir()
     text = page(sweep).text
     assert re.search(r"failed-cell\s+failed\s+category=food lmbda=0.5\s+RuntimeError: disk full", text)
-    assert re.search(r"half-done\s+unfinished", text)
+    assert re.search(r"half-done\s+missing", text)
     assert "13 of 15 cells finished" in text
 
 

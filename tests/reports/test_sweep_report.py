@@ -6,6 +6,7 @@ import pytest
 
 from lic_lightning.evaluation.results import ResultsError
 from lic_lightning.reports.sweep import write_report
+from lic_lightning.runs.cells import Cell, write_plan
 
 
 def test_the_report_has_tables_points_and_plots(sweep):
@@ -29,7 +30,8 @@ def test_cells_without_results_are_named(sweep):
 
 
 def test_expected_cells_that_never_started_are_named(sweep):
-    text = write_report(sweep, cells=["classic", "never-started"], bootstrap=0)[0].read_text()
+    write_plan(sweep, [Cell("classic", ()), Cell("never-started", ())])
+    text = write_report(sweep, bootstrap=0)[0].read_text()
     assert text.rstrip().endswith("Without results:\n\n- never-started")
 
 

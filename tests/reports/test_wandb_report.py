@@ -24,7 +24,7 @@ def test_tables_are_markdown(blocks):
     texts = [block.text for block in blocks if isinstance(block, wr.MarkdownBlock)]
     assert "| mbt2018-mean food encoder_only | food | 6 | -4.00 % |" in texts[0]
     assert "| mbt2018-mean food encoder_only | -4.00 | +1.00 |" in texts[1]
-    assert "- half-done, unfinished" in texts[-1]
+    assert "- half-done, missing" in texts[-1]
 
 
 def test_panels_draw_the_runs_of_this_sweep(blocks):

@@ -33,7 +33,7 @@ def lic_selector(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> None:
 def test_the_tables_come_from_the_rows_of_the_sweep(
     sweep: Path, base: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lic_selector(monkeypatch, f"encoders={sweep}")
+    lic_selector(monkeypatch, f"encoders={sweep}", f"base={base}")
     folder = sweep.parent / "selector"
     table = pl.read_csv(folder / "selection.csv")
     rows = read_rows(sweep)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from lic_lightning.commands.status import states
+from lic_lightning.runs.folder import run_folders
 from lic_lightning.runs.identity import CONF
 
 Lic = Callable[..., Path]
@@ -42,17 +42,17 @@ def test_a_sweep_under_a_launcher(
     sweep = tmp_path / "outputs" / "main"
     with pytest.raises(SystemExit):
         lic_train(*overrides, "lmbda=-1,0.0067")
-    failed, done = states(sweep)
+    failed, done = run_folders(sweep)
     assert (failed.state, failed.error) == ("failed", "ValueError: lmbda must be positive, got -1")
     assert done.state == "done"
-    assert failed.cell.name in (sweep / "report" / "bd_rate.md").read_text()
+    assert failed.name in (sweep / "report" / "bd_rate.md").read_text()
 
-    results = sweep / done.cell.name / "results.parquet"
+    results = sweep / done.name / "results.parquet"
     before = results.stat().st_mtime_ns
     with pytest.raises(SystemExit):  # for the cell that still stands failed
         lic_train(*overrides, "lmbda=0.0067")
     assert results.stat().st_mtime_ns == before
-    assert len(states(sweep)) == 2
+    assert len(run_folders(sweep)) == 2
 
 
 def test_the_slurm_config_asks_for_what_it_says() -> None:

@@ -17,11 +17,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lic_lightning.commands.status import states
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.runs import lock
 from lic_lightning.runs.checkpoint import AtomicCheckpointIO, CheckpointError, checkpoint_to_resume
+from lic_lightning.runs.folder import run_folders
 from lic_lightning.runs.lock import is_held
 
 Lic = Callable[..., Path]
@@ -69,7 +69,7 @@ def test_a_sweep_killed_at_random_moments_loses_nothing(
         finished = now
     assert start(photographs, tmp_path, *overrides).wait() == 0
     assert finished.items() <= contents(sweep).items()
-    assert [state.state for state in states(sweep)] == ["done", "done"]
+    assert [run.state for run in run_folders(sweep)] == ["done", "done"]
     assert list(sweep.glob("**/.*.tmp")) == []
 
 
@@ -94,7 +94,7 @@ def test_two_processes_at_one_cell(
     with pytest.raises(SystemExit):
         lic_train("-m", *grid)
     assert f"{taken} is running elsewhere" in (taken / "train.log").read_text()
-    assert {state.state for state in states(output / "main")} == {"running", "stopped"}
+    assert {run.state for run in run_folders(output / "main")} == {"running", "stopped"}
 
     first.kill()
     first.wait()
@@ -131,8 +131,8 @@ def test_a_full_disk_fails_the_run_leaves_no_half_file_and_costs_no_checkpoint(
     with files_of_at_most(100_000), pytest.raises(SystemExit):
         lic_train()
     (cell,) = (tmp_path / "outputs" / "main").iterdir()
-    (state,) = states(cell.parent)
-    assert (state.state, state.error) == ("failed", "OSError: [Errno 27] File too large")
+    (run,) = run_folders(cell.parent)
+    assert (run.state, run.error) == ("failed", "OSError: [Errno 27] File too large")
     assert list(cell.glob("checkpoints/*")) == []
     lic_train()
     assert (cell / "results.parquet").is_file()
