@@ -1,153 +1,87 @@
-"""What passes between a codec and CompressAI's native rANS coder: checked, kept within bounds, in few streams."""
+"""What passes between a cut and the native rANS coder: checked, kept within bounds, one string a stream."""
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import reduce
 from operator import xor
-from typing import Any
 
 import numpy as np
-from compressai.ans import BufferedRansEncoder, RansDecoder, RansEncoder
-from compressai.entropy_models import EntropyBottleneck, GaussianConditional
+from compressai.entropy_models import EntropyBottleneck
 from torch import nn
+
+from lic_lightning.codecs.rans import RansReader, RansWriter, Reader, Tables, Writer
 
 SPARE_BYTES = 65536
 
 
-class SymbolCheck:
-    """CRC-32 over the symbols of each stream, as little-endian int32 in coding order.
-
-    Symbols are integers, on which any two machines agree as long as entropy decoding goes right. ŷ itself is not taken:
-    it is symbol + mean, and a mean's last bit may differ between processors without harm to the picture.
-
-    Attributes:
-        count: of symbols so far.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._streams: dict[int, tuple[Any, int]] = {}  # by id of a coder; the coder stays, so that no id comes again
-
-    def add(self, coder: Any, symbols: list[int]) -> None:
-        """Takes what `coder` codes next."""
-        _, crc = self._streams.get(id(coder), (coder, 0))
-        self._streams[id(coder)] = coder, zlib.crc32(np.array(symbols, dtype="<i4").data, crc)
-        self.count += len(symbols)
-
-    @property
-    def crc(self) -> int:
-        """All streams in one number. Each distinct CRC counts once: a reader may go through a stream twice."""
-        return reduce(xor, {crc for _, crc in self._streams.values()}, 0)
-
-
-@contextmanager
-def encoding() -> Iterator[SymbolCheck]:
-    """While it lasts, the check sees every symbol that is written, by whichever codec."""
-    check = SymbolCheck()
-    one_shot, buffered = RansEncoder.encode_with_indexes, BufferedRansEncoder.encode_with_indexes
-
-    def write_stream(coder: RansEncoder, symbols: list[int], *tables: Any) -> bytes:
-        check.add(object(), symbols)
-        return one_shot(coder, symbols, *tables)
-
-    def write(coder: BufferedRansEncoder, symbols: list[int], *tables: Any) -> None:
-        check.add(coder, symbols)
-        buffered(coder, symbols, *tables)
-
-    RansEncoder.encode_with_indexes, BufferedRansEncoder.encode_with_indexes = write_stream, write
-    try:
-        yield check
-    finally:
-        RansEncoder.encode_with_indexes, BufferedRansEncoder.encode_with_indexes = one_shot, buffered
-
-
-@contextmanager
-def decoding(most_symbols: int) -> Iterator[SymbolCheck]:
-    """While it lasts, the check sees every symbol that is read, and no stream is read past its end.
+class FileCoder:
+    """A file's coder: one string for each stream, however many parts a cut writes it in; every symbol is checked.
 
     The native decoder does not look where its input ends: a stream that stands for fewer symbols than it is asked for
     would let it read whatever memory follows. So zeros follow: two bytes for each of up to `most_symbols`, which is the
     most that a symbol within its table takes, and some to spare for those outside.
+
+    Args:
+        most_symbols: in one stream, when reading.
     """
-    check = SymbolCheck()
-    start, one_shot, stream = RansDecoder.set_stream, RansDecoder.decode_with_indexes, RansDecoder.decode_stream
-    zeros = bytes(2 * most_symbols + SPARE_BYTES)
 
-    def read_stream(coder: RansDecoder, string: bytes, *tables: Any) -> list[int]:
-        symbols = one_shot(coder, string + zeros, *tables)
-        check.add(object(), symbols)
-        return symbols
+    def __init__(self, most_symbols: int = 0) -> None:
+        self._zeros = bytes(2 * most_symbols + SPARE_BYTES)
+        self._streams: dict[str, _Stream] = {}
 
-    def read(coder: RansDecoder, *tables: Any) -> list[int]:
-        symbols = stream(coder, *tables)
-        check.add(coder, symbols)
-        return symbols
+    def writer(self, stream: str) -> _Stream:
+        """Goes on writing a stream; its bytes come from `strings`, once all parts are written."""
+        return self._streams.setdefault(stream, _Stream(writer=RansWriter()))
 
-    RansDecoder.set_stream = lambda coder, string: start(coder, string + zeros)
-    RansDecoder.decode_with_indexes, RansDecoder.decode_stream = read_stream, read
-    try:
-        yield check
-    finally:
-        RansDecoder.set_stream = start
-        RansDecoder.decode_with_indexes, RansDecoder.decode_stream = one_shot, stream
+    def reader(self, stream: str, string: bytes) -> _Stream:
+        """Goes on reading a stream; `string` is taken the first time."""
+        if stream not in self._streams:
+            self._streams[stream] = _Stream(reader=RansReader(string + self._zeros))
+        return self._streams[stream]
 
+    def strings(self, streams: Sequence[str]) -> tuple[bytes, ...]:
+        """What was written, in this order."""
+        return tuple(self._streams[stream].string() for stream in streams)
 
-def conditionals(codec: nn.Module) -> list[GaussianConditional]:
-    """The Gaussian conditionals of a codec; several (one a group of channels, as ELIC's) share one stream."""
-    return [module for module in codec.modules() if isinstance(module, GaussianConditional)]
+    @property
+    def crc(self) -> int:
+        """All streams in one number, each distinct one once.
 
-
-def stream_count(codec: nn.Module) -> int:
-    """Streams of a codec: one for each bottleneck, and one for all conditionals together."""
-    return sum(isinstance(module, EntropyBottleneck) for module in codec.modules()) + bool(conditionals(codec))
+        Symbols are integers, on which any two machines agree as long as entropy decoding goes right. ŷ itself is not
+        taken: it is symbol + mean, and a mean's last bit may differ between processors without harm to the picture.
+        """
+        return reduce(xor, {stream.crc for stream in self._streams.values()}, 0)
 
 
-class SharedEncoder:
-    """Stands in for the entropy coders of several conditionals: one rANS stream, whole when it is flushed."""
+class _Stream:
+    """One stream with the CRC-32 of its symbols, as little-endian int32 in coding order."""
 
-    def __init__(self) -> None:
-        self._encoder = BufferedRansEncoder()
-        self._last: list[int] = []
+    def __init__(self, writer: Writer | None = None, reader: Reader | None = None) -> None:
+        self._writer, self._reader, self.crc = writer, reader, 0
 
-    def encode_with_indexes(self, symbols: list[int], *tables: Any) -> bytes:
-        self._encoder.encode_with_indexes(symbols, *tables)
-        self._last = symbols
-        return b""
-
-    def decode_with_indexes(self, string: bytes, *tables: Any) -> list[int]:
-        return self._last  # an encoder that goes on from ŷ reads back what it has just written
+    def write(self, symbols: list[int], indexes: list[int], tables: Tables) -> None:
+        assert self._writer is not None
+        self._check(symbols)
+        self._writer.write(symbols, indexes, tables)
 
     def flush(self) -> bytes:
-        """The stream."""
-        return self._encoder.flush()
+        return b""  # other parts may follow
 
+    def string(self) -> bytes:
+        assert self._writer is not None
+        return self._writer.flush()
 
-class SharedDecoder:
-    """Stands in for the entropy coders of several conditionals: each goes on where the last one stopped."""
+    def read(self, indexes: list[int], tables: Tables) -> list[int]:
+        assert self._reader is not None
+        symbols = self._reader.read(indexes, tables)
+        self._check(symbols)
+        return symbols
 
-    def __init__(self, stream: bytes) -> None:
-        self._decoder = RansDecoder()
-        self._decoder.set_stream(stream)
-
-    def decode_with_indexes(self, string: bytes, *tables: Any) -> list[int]:
-        return self._decoder.decode_stream(*tables)
-
-
-@contextmanager
-def sharing(models: Sequence[GaussianConditional], coder: SharedEncoder | SharedDecoder) -> Iterator[None]:
-    """While it lasts, `coder` codes what these conditionals have to code."""
-    own = [model.entropy_coder for model in models]
-    for model in models:
-        model.entropy_coder = coder
-    try:
-        yield
-    finally:
-        for model, its in zip(models, own, strict=True):
-            model.entropy_coder = its
+    def _check(self, symbols: list[int]) -> None:
+        self.crc = zlib.crc32(np.array(symbols, dtype="<i4").data, self.crc)
 
 
 def least_bits(codec: nn.Module) -> float:

@@ -6,12 +6,10 @@ import io
 import json
 from collections.abc import Mapping
 
-import torch
-import torch.nn.functional as F
-from compressai.ops import compute_padding
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
+from lic_lightning.codecs.padding import Frame, decode, encode
 from lic_lightning.codecs.registry import spec
 from lic_lightning.files import file_part, write_atomically
 from lic_lightning.metrics.image import psnr
@@ -65,14 +63,11 @@ def _strip(crops: Mapping[str, Tensor], captions: Mapping[str, str]) -> Image.Im
     return strip
 
 
-@torch.no_grad()
 def _decoded(image: Tensor, codec: nn.Module, stride: int) -> tuple[Tensor, str]:
-    x = image.float().div(255).unsqueeze(0)
-    pad, unpad = compute_padding(*image.shape[1:], min_div=stride)
-    encoded = codec.compress(F.pad(x, pad))
-    x_hat = F.pad(codec.decompress(**encoded)["x_hat"], unpad).clamp(0, 1).mul(255).round()
+    encoded = encode(codec, image, stride)
+    decoded = decode(codec, encoded, Frame.of(image, stride))
     bpp = 8 * sum(len(part) for stream in encoded["strings"] for part in stream) / image[0].numel()
-    return x_hat[0].byte(), f"{psnr(x * 255, x_hat):.2f} dB, {bpp:.3f} bpp"
+    return decoded, f"{psnr(image[None].float(), decoded[None].float()):.2f} dB, {bpp:.3f} bpp"
 
 
 def _centre(image: Tensor) -> Tensor:

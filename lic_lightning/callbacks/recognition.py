@@ -10,7 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytorch_lightning as lightning
-import torch
 from pytorch_lightning.loggers import WandbLogger
 from rich.console import Console
 from rich.markdown import Markdown
@@ -18,10 +17,9 @@ from torch import Tensor, nn
 
 from lic_lightning.callbacks.judged import decoder_columns, load_best
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
-from lic_lightning.codecs.latents import decode_latents, without_padding
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import save_state
-from lic_lightning.data.latent_store import Coded, code, decoded_image
+from lic_lightning.data.latent_store import Coded, code, decoded_image, decoded_latents
 from lic_lightning.data.recognition import RecognitionData
 from lic_lightning.evaluation.answers import Answer, Examiner, labelled, original_row
 from lic_lightning.evaluation.evaluate import Settings, for_coding
@@ -130,9 +128,9 @@ class RecognitionPoint(lightning.Callback):
                 continue
             coded = self._coded(data, codec, index)
             if data.source == "decoded":
-                read = partial(_decode_image, coded, codec)
+                read = partial(_decode_image, coded, codec, stride)
             else:
-                read = partial(_decode_latents, coded, codec, stride)
+                read = partial(decoded_latents, coded, codec, stride)
             yield ask(name, coded.label, (coded.height, coded.width), read)
 
     def _coded(self, data: RecognitionData, codec: nn.Module, index: int) -> Coded:
@@ -146,7 +144,7 @@ class RecognitionPoint(lightning.Callback):
         step = max(1, len(answers) // EXAMPLES)
         for index in range(0, len(answers), step)[:EXAMPLES]:
             said = answers[index]
-            seen = _decode_latents(self._coded(data, codec, index), codec, stride)
+            seen = decoded_latents(self._coded(data, codec, index), codec, stride)
             right = said.order[0] == said.label
             truth = "" if right else f"\nis {classes[said.label]}"
             caption = f"{classes[said.order[0]]} {100 * said.probability:.0f} %{truth}"
@@ -167,14 +165,8 @@ class RecognitionPoint(lightning.Callback):
                 logger.save()
 
 
-def _decode_latents(coded: Coded, codec: nn.Module, stride: int) -> dict[str, Any]:
-    with torch.no_grad():
-        found = decode_latents(codec, coded.strings, coded.shape)
-    return without_padding(found, coded.height, coded.width, stride)
-
-
-def _decode_image(coded: Coded, codec: nn.Module) -> dict[str, Tensor]:
-    return _as_features(decoded_image(coded, codec))
+def _decode_image(coded: Coded, codec: nn.Module, stride: int) -> dict[str, Tensor]:
+    return _as_features(decoded_image(coded, codec, stride))
 
 
 def _as_features(image: Tensor) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ them, and CompressAI's buffers with its tables; CompressAI's own two densities a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -16,9 +17,10 @@ import torch
 from compressai.entropy_models import EntropyBottleneck, EntropyModel, GaussianConditional
 from compressai.layers import MaskedConv2d
 from compressai.models.utils import remap_old_keys, update_registered_buffers
+from compressai.ops import quantize_ste
 from torch import Tensor, nn
 
-from lic_lightning.codecs.rans import Coder, Tables, decode, encode
+from lic_lightning.codecs.rans import Coder, Reader, Tables, decode, encode
 
 CDF_BUFFERS = ("_quantized_cdf", "_offset", "_cdf_length", "scale_table")
 
@@ -38,6 +40,15 @@ def quantised(model: EntropyModel, values: Tensor, *parameters: Any) -> tuple[Te
     return torch.empty(hat.shape, dtype=hat.dtype, device=hat.device).copy_(hat), None
 
 
+def rounded(model: EntropyModel, values: Tensor, *parameters: Any) -> tuple[Tensor, Tensor | None]:
+    """As `quantised`, but rounded in training too, with the gradient of the identity; likelihoods are the forward's."""
+    hat, likelihoods = quantised(model, values, *parameters)
+    if likelihoods is None:
+        return hat, None
+    around = centre(model, *parameters)
+    return quantize_ste(values - around) + around, likelihoods
+
+
 def symbols(model: EntropyModel, values: Tensor, *parameters: Any) -> Tensor:
     """The integers, as floats, that stand for values in the strings."""
     return torch.round(values - centre(model, *parameters))
@@ -53,8 +64,13 @@ def read(
     coder: Coder, stream: str, strings: list[bytes], model: EntropyModel, shape: torch.Size, *parameters: Any
 ) -> Tensor:
     """Values (B,C,H,W) of strings that `write` made with the same parameters."""
+    return read_next([coder.reader(stream, string) for string in strings], model, shape, *parameters)
+
+
+def read_next(readers: Sequence[Reader], model: EntropyModel, shape: torch.Size, *parameters: Any) -> Tensor:
+    """Values (B,C,H,W) that come next in the strings of B readers."""
     rows = indexes(model, shape, *parameters)
-    return centre(model, *parameters) + decode(coder, stream, strings, rows, tables(model, int(rows.max()) + 1))
+    return centre(model, *parameters) + decode(readers, rows, tables(model, int(rows.max()) + 1))
 
 
 def tables(model: EntropyModel, most: int | None = None) -> Tables:
@@ -108,14 +124,14 @@ def _(model: EntropyBottleneck, shape: torch.Size) -> Tensor:
 @indexes.register
 def _(model: GaussianConditional, shape: torch.Size, scales: Tensor, means: Tensor | None = None) -> Tensor:
     # As `build_indexes`, by bisection
-    return torch.bucketize(model.lower_bound_scale(scales), model.scale_table[:-1])
+    return torch.bucketize(model.lower_bound_scale(scales), model.scale_table[:-1], out_int32=True)
 
 
 @density.register
 def _(model: EntropyBottleneck, values: Tensor) -> Tensor:
     by_channel = values.transpose(0, 1)
     found, _, _ = model._likelihood(by_channel.flatten(1).unsqueeze(1))
-    return found.reshape(by_channel.shape).transpose(0, 1)
+    return found.reshape(by_channel.shape).transpose(0, 1).contiguous()
 
 
 @density.register

@@ -101,10 +101,10 @@ def encode(coder: Coder, stream: str, symbols: Tensor, indexes: Tensor, tables: 
     return strings
 
 
-def decode(coder: Coder, stream: str, strings: Sequence[bytes], indexes: Tensor, tables: Tables) -> Tensor:
-    """Symbols, float32 of the shape of `indexes` (B,…), from one string for each image."""
+def decode(readers: Sequence[Reader], indexes: Tensor, tables: Tables) -> Tensor:
+    """The next symbols of one string for each image: float32 of the shape of `indexes` (B,…)."""
     symbols = [
-        coder.reader(stream, string).read(indexes_of_one.flatten().tolist(), tables)
-        for string, indexes_of_one in zip(strings, indexes, strict=True)
+        reader.read(indexes_of_one.flatten().tolist(), tables)
+        for reader, indexes_of_one in zip(readers, indexes, strict=True)
     ]
     return torch.tensor(symbols, dtype=torch.int32, device=indexes.device).reshape(indexes.shape).float()

@@ -11,11 +11,10 @@ import difflib
 import importlib
 import os
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -42,8 +41,6 @@ class CodecSpec:
         conditions: fields of a batch (`mask`) that `forward` takes in training, by keyword, where the batch has them.
         rename: called with the codec and a state dict, gives one of the authors' checkpoints our names; None where
             they are the same.
-        unpack: (codec, streams of a file, padded height, padded width) → arguments of `decompress`, where these are not
-            one string a stream and the innermost latents' height and width.
     """
 
     name: str
@@ -55,7 +52,6 @@ class CodecSpec:
     zoo: bool = False
     conditions: tuple[str, ...] = ()
     rename: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]] | None = None
-    unpack: Callable[[nn.Module, Sequence[bytes], int, int], dict[str, Any]] | None = None
 
 
 _SPECS: dict[str, CodecSpec] = {}

@@ -37,14 +37,11 @@ def classify(data: bytes, files: FileCodec, head: nn.Module, info: HeadInfo) -> 
     """
     import torch
 
-    from lic_lightning.bitstream import parse
-    from lic_lightning.codecs.latents import without_padding
-    from lic_lightning.codecs.registry import spec
+    from lic_lightning.codecs.latents import features
 
-    said = parse(data)
-    found = without_padding(files.latents(data), said.height, said.width, spec(info.codec).stride)
+    frame, latents = files.latents(data)
     with torch.inference_mode():
-        probabilities = head(info.view(found)).softmax(1)[0]
+        probabilities = head(info.view(frame.visible(features(latents)))).softmax(1)[0]
     order = probabilities.argsort(descending=True).tolist()
     return [(info.classes[index], probabilities[index].item()) for index in order]
 

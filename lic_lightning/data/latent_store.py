@@ -20,7 +20,8 @@ import torch
 from torch import Size, Tensor, nn
 
 from lic_lightning.codecs.fingerprint import codec_fingerprint
-from lic_lightning.codecs.latents import Found, decode_latents, pad, without_padding
+from lic_lightning.codecs.latents import cut, features
+from lic_lightning.codecs.padding import Frame, decode, encode
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.layouts.class_folders import Resized
 from lic_lightning.files import write_atomically
@@ -112,13 +113,10 @@ class LatentStore:
             self._shards[number] = read_shard(shard_path(self.folder, number))
         return self._shards[number][place]
 
-    def latents(self, index: int, codec: nn.Module) -> Found:
+    def latents(self, index: int, codec: nn.Module) -> dict[str, Tensor]:
         """ŷ and σ̂ (M,h,w) of one image, without the cells of its padding."""
-        coded = self[index]
-        with torch.inference_mode():
-            found = decode_latents(codec, coded.strings, coded.shape)
-            inside = without_padding(found, coded.height, coded.width, spec(self.identity.codec).stride)
-        return {name: tensor[0].clone() for name, tensor in inside.items()}
+        visible = decoded_latents(self[index], codec, spec(self.identity.codec).stride)
+        return {name: tensor[0].clone() for name, tensor in visible.items()}
 
 
 def build_store(
@@ -148,12 +146,10 @@ def build_store(
     return LatentStore(folder, identity)
 
 
-@torch.inference_mode()
 def code(images: Resized, index: int, codec: nn.Module, codec_name: str) -> Coded:
-    """One image, padded with centred zeros to the codec's stride, as real bytes."""
+    """One image as real bytes."""
     sample = images[index]
-    x = pad(sample.image[None].float() / 255, spec(codec_name).stride)
-    encoded = codec.compress(x)
+    encoded = encode(codec, sample.image, spec(codec_name).stride)
     height, width = sample.image.shape[1:]
     return Coded(sample.name, sample.label or 0, height, width, encoded["strings"], encoded["shape"])
 
@@ -206,13 +202,17 @@ def read_shard(path: Path) -> list[Coded]:
     return entries
 
 
-def decoded_image(coded: Coded, codec: nn.Module) -> Tensor:
+@torch.inference_mode()
+def decoded_latents(coded: Coded, codec: nn.Module, stride: int) -> dict[str, Tensor]:
+    """What a head sees: "y_hat" and "scales" (1,M,h,w), without the cells of the padding."""
+    latents = cut(codec).read(coded.strings, coded.shape)
+    return Frame(coded.height, coded.width, stride).visible(features(latents))
+
+
+def decoded_image(coded: Coded, codec: nn.Module, stride: int) -> Tensor:
     """What a person would see: (3,H,W) uint8."""
-    with torch.no_grad():
-        x_hat = codec.decompress(coded.strings, coded.shape)["x_hat"]
-    top, left = ((side - own) // 2 for side, own in zip(x_hat.shape[2:], (coded.height, coded.width), strict=True))
-    x_hat = x_hat[0, :, top : top + coded.height, left : left + coded.width]
-    return x_hat.clamp(0, 1).mul(255).round().byte().clone()
+    encoded = {"strings": coded.strings, "shape": coded.shape}
+    return decode(codec, encoded, Frame(coded.height, coded.width, stride)).clone()
 
 
 def shard_path(folder: Path, number: int) -> Path:

@@ -21,7 +21,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from lic_lightning.codecs.latents import model_latents
+from lic_lightning.codecs.latents import cut, features
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.batch import collate
 from lic_lightning.data.crops import Crops
@@ -94,7 +94,7 @@ class StoredPixels(StoredLatents):
 
     def __getitem__(self, index: int) -> Features:
         coded = self.store[self.indices[index]]
-        image = decoded_image(coded, self.codec)
+        image = decoded_image(coded, self.codec, spec(self.store.identity.codec).stride)
         return Features({"image": image.float() / 255}, coded.label, coded.name)
 
 
@@ -192,7 +192,8 @@ class RecognitionData(LightningDataModule):
             return sizes
         stride = spec(self.codec_name).stride
         with torch.no_grad():
-            return {**sizes, "channels": model_latents(self.start, torch.zeros(1, 3, stride, stride))["y_hat"].size(1)}
+            latents = cut(self.start).analyse(torch.zeros(1, 3, stride, stride))
+            return {**sizes, "channels": features(latents)["y_hat"].size(1)}
 
     @property
     def counts(self) -> list[int]:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
-from compressai.ops import compute_padding
 from torch import Tensor, nn
 
-from lic_lightning.evaluation.estimate import Transforms
+from lic_lightning.codecs.latents import Latents, cut
+from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.metrics.image import ImageMetric, measured
 from lic_lightning.objectives.rate import bits_per_pixel
 
@@ -32,8 +31,8 @@ def image_row(
     """Codes one image with `codec` and, where a `decoder` is given, has it decode the same strings.
 
     Args:
-        image: (3,H,W) uint8, any size; padded to `stride` with centred zeros, as CompressAI does.
-        codec: writes the strings and decodes them.
+        image: (3,H,W) uint8, any size; padded to `stride` (see `codecs.padding`).
+        codec: analyses the image, writes the strings and decodes them.
         decoder: the untouched reference; a single bit that differs from the codec's own decoding is written to
             `withheld`, and the row must not count.
         stride: the codec's, a multiple of which both padded sides are.
@@ -42,30 +41,30 @@ def image_row(
 
     Returns:
         width, height, stream_bytes, bytes (string bytes, no header), bpp over unpadded pixels, bpp_estimated from
-        the likelihoods, the metrics' columns, encode_s, decode_s, digest (SHA-256 of the decoded 8-bit
-        image), domain, withheld.
+        the likelihoods of what was written, the metrics' columns, encode_s (analyse and write), decode_s (read and
+        synthesise), digest (SHA-256 of the decoded 8-bit image), domain, withheld.
     """
     device = next(codec.parameters()).device
-    x = image.to(device).float().div(255).unsqueeze(0)
-    height, width = x.shape[2:]
-    pad, unpad = compute_padding(height, width, min_div=stride)
-    padded = F.pad(x, pad)
+    x = to_float(image.to(device))
+    frame = Frame.of(image, stride)
+    padded, own = frame.pad(x), cut(codec)
 
-    transforms = Transforms(codec)
-    with transforms.encoding():
-        encoded, encode_s = _timed(lambda: codec.compress(padded), device)
-    with transforms.decoding():
-        decoded, decode_s = _timed(lambda: codec.decompress(**encoded)["x_hat"], device)
+    def encode() -> tuple[Latents, dict[str, Any]]:
+        latents = own.analyse(padded)
+        return latents, own.write(latents)
+
+    (latents, encoded), encode_s = _timed(encode, device)
+    decoded, decode_s = _timed(lambda: own.synthesise(own.read(**encoded)), device)
     withheld = None if decoder is None else cross_decode(decoder, encoded, decoded)
-    x_hat = F.pad(decoded, unpad).clamp(0, 1)
+    x_hat = frame.crop(decoded).clamp(0, 1)
 
     stream_bytes = [sum(map(len, stream)) for stream in encoded["strings"]]
-    pixels = height * width
-    estimated = bits_per_pixel(transforms.likelihoods(padded), padded).item() * padded[0, 0].numel() / pixels
+    pixels = frame.height * frame.width
+    estimated = bits_per_pixel(latents.likelihoods, padded).item() * padded[0, 0].numel() / pixels
     eight_bit = x_hat.mul(255).round()
     return {
-        "width": width,
-        "height": height,
+        "width": frame.width,
+        "height": frame.height,
         "stream_bytes": stream_bytes,
         "bytes": sum(stream_bytes),
         "bpp": sum(stream_bytes) * 8 / pixels,
@@ -82,7 +81,7 @@ def image_row(
 def cross_decode(decoder: nn.Module, encoded: dict[str, Any], expected: Tensor) -> str | None:
     """Why the `decoder` does not read the strings as their writer does; None if all bits are equal."""
     try:
-        decoded = decoder.decompress(**encoded)["x_hat"]
+        decoded = cut(decoder).synthesise(cut(decoder).read(**encoded))
     except (RuntimeError, ValueError, IndexError) as error:
         return f"cross-decode: the reference can't decode the strings ({error})"
     if decoded.shape != expected.shape:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
-from lic_lightning.codecs.latents import model_latents, synthesize
+from lic_lightning.codecs.latents import cut, features
 from lic_lightning.data.batch import Batch
 from lic_lightning.data.recognition import Features
 from lic_lightning.heads.view import View
@@ -138,13 +138,12 @@ class JointModule(CodecModule):
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         assert batch.label is not None  # every classification set has them
         training = stage == "train"
-        found = model_latents(self.codec, batch.image)
-        latents = {name: found[name] for name in ("y_hat", "scales")}
+        latents = cut(self.codec).analyse(batch.image)
         draws = torch.rand(len(batch.name), 3) if training else None
-        logits = self.head(self.view(latents, draws))
+        logits = self.head(self.view(features(latents), draws))
         cross_entropy = F.cross_entropy(logits, batch.label)
         with torch.set_grad_enabled(torch.is_grad_enabled() and bool(self.weighting.needs_rd)):
-            output = {"x_hat": synthesize(self.codec, found), "likelihoods": found["likelihoods"]}
+            output = {"x_hat": cut(self.codec).synthesise(latents), "likelihoods": latents.likelihoods}
             rd = self.objective(output, batch)
         loss = self.weighting(cross_entropy, rd["loss"], self.global_step if training else None)
         parts = {"loss": loss, "cross_entropy": cross_entropy, "bpp": rd["bpp"], "distortion": rd["distortion"]}

@@ -116,7 +116,7 @@ def test_encoder_and_decoder_see_the_same_latents(codec: nn.Module, monkeypatch:
     assert [len(strings) for strings in coded["strings"]] == [2] * 4
     codec.decompress(**coded)
     written, read = seen
-    for of_encoder, of_decoder in zip(written, read, strict=True):  # ŷ and σ̂
+    for of_encoder, of_decoder in zip(written[:4], read[:4], strict=True):  # all but the likelihoods
         assert torch.equal(of_encoder, of_decoder)
         assert of_encoder.unique().numel() > 50
 

@@ -6,7 +6,7 @@ import os
 import pytest
 import torch
 
-from lic_lightning.codecs.latents import decode_latents
+from lic_lightning.codecs.latents import cut, features
 from lic_lightning.data import latent_store
 from lic_lightning.data.latent_store import Identity, LatentStore, StoreError, build_store, read_shard, shard_path
 from lic_lightning.data.layouts.class_folders import Resized
@@ -29,7 +29,7 @@ def test_latents_of_the_store_are_those_of_the_codec_s_strings(built):
         sample = images[index]
         padded = torch.nn.functional.pad(sample.image[None].float() / 255, (16, 16, 16, 16))
         encoded = codec.compress(padded)
-        read = decode_latents(codec, encoded["strings"], encoded["shape"])
+        read = features(cut(codec).read(encoded["strings"], encoded["shape"]))
         own = store.latents(index, codec)
         assert store[index].strings == encoded["strings"]
         assert (store[index].name, store[index].label) == (sample.name, sample.label)

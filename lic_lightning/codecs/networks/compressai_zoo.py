@@ -6,8 +6,7 @@ weights and one size (He 2022: N=192, M=320).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from compressai.models import Elic2022Official, FactorizedPrior, MeanScaleHyperprior, ScaleHyperprior
 from compressai.zoo.image import cfgs
@@ -46,15 +45,6 @@ def _sizes_elic(state: Mapping[str, Tensor]) -> Sizes:
     return {"N": state["g_a.0.weight"].size(0), "M": state["g_a.13.weight"].size(0)}
 
 
-def _unpack_elic(codec: Any, streams: Sequence[bytes], height: int, width: int) -> dict[str, Any]:
-    _, z = streams  # the first is shared by the groups' two passes
-    y_shape = height // 16, width // 16
-    return {
-        "strings": [[b""]] * 2 * len(codec.groups) + [[z]],
-        "shape": {"y": [(group, *y_shape) for group in codec.groups], "hyper": (height // 64, width // 64)},
-    }
-
-
 for _name, _model, _roles in (
     ("bmshj2018-factorized", FactorizedPrior, FACTORIZED),
     ("bmshj2018-hyperprior", ScaleHyperprior, HYPERPRIOR),
@@ -73,6 +63,5 @@ register(
         {quality: {"N": 192, "M": 320} for quality in range(1, 9)},
         _sizes_elic,
         ELIC,
-        unpack=_unpack_elic,
     )
 )

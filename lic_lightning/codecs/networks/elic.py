@@ -13,7 +13,6 @@ import torch
 from compressai.entropy_models import GaussianConditional
 from compressai.latent_codecs import CheckerboardLatentCodec
 from compressai.models import SimpleVAECompressionModel
-from compressai.ops import quantize_ste
 from torch import Size, Tensor
 
 from lic_lightning.codecs import entropy
@@ -34,20 +33,16 @@ class ElicCut(TransformCut):
         """ŷ, rounded in training too, with the gradient of the identity; the likelihoods are then those of noise."""
         bottleneck = self.codec.latent_codec["hyper"].entropy_bottleneck
         z = self.codec.latent_codec["hyper"].h_a(y)
-        z_hat, z_likelihoods = entropy.quantised(bottleneck, z)
-        if self.codec.training:
-            centre = entropy.centre(bottleneck)
-            z_hat = quantize_ste(z - centre) + centre
+        z_hat, z_likelihoods = entropy.rounded(bottleneck, z)
         parts = [self._codec(k).unembed(part) for k, part in enumerate(y.split(self.groups, 1))]
         y_likelihoods: dict[Half, Tensor] = {}
 
         def round_half(half: Half, gaussian: GaussianConditional, scales: Tensor, means: Tensor) -> Tensor:
             k, i = half
-            y_hat, likelihoods = entropy.quantised(gaussian, parts[k][i], scales, means)
-            if likelihoods is None:
-                return y_hat
-            y_likelihoods[half] = likelihoods
-            return quantize_ste(parts[k][i] - means) + means
+            y_hat, likelihoods = entropy.rounded(gaussian, parts[k][i], scales, means)
+            if likelihoods is not None:
+                y_likelihoods[half] = likelihoods
+            return y_hat
 
         latents = self._walk(z_hat, round_half)
         if z_likelihoods is not None:

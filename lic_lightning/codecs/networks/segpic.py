@@ -6,27 +6,30 @@ Written from the papers and from facts about the published network, not from its
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from compressai.entropy_models import EntropyBottleneck
 from compressai.layers import GDN, conv1x1, conv3x3, subpel_conv3x3
 from compressai.models import CompressionModel
-from compressai.ops import quantize_ste
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 
-from lic_lightning.codecs.latents import Found, decode_latents, model_latents, synthesize
-from lic_lightning.codecs.layers.charm import ChARM
+from lic_lightning.codecs import entropy
+from lic_lightning.codecs.latents import Latents, Strings, cut
+from lic_lightning.codecs.layers.charm import ChARM, Coded
 from lic_lightning.codecs.layers.rat import RAT
 from lic_lightning.codecs.layers.regions import GRID, MaskError, Regions, check_mask, grid_regions, mask_regions
 from lic_lightning.codecs.layers.sal import Downsample, Upsample
 from lic_lightning.codecs.layers.strips import InStrips
 from lic_lightning.codecs.layers.wam import WAM
 from lic_lightning.codecs.networks.segpic_keys import rename
+from lic_lightning.codecs.rans import RANS, Coder
 from lic_lightning.codecs.registry import CodecSpec, Sizes, register
 from lic_lightning.codecs.roles import RoleTable
 
 STRIDE = 64
+SIDE = ("z", "p1", "p2")
 
 
 class SegPIC(CompressionModel):
@@ -105,33 +108,9 @@ class SegPIC(CompressionModel):
         Raises:
             MaskError: the mask is no region map of the images.
         """
-        found = self.latents(x, mask)
-        return {"x_hat": self.synthesis(found), "likelihoods": found["likelihoods"]}
-
-    def latents(self, x: Tensor, mask: Tensor | None = None) -> Found:
-        """All that `forward` finds before the synthesis, of the same arguments.
-
-        Returns:
-            "y_hat" and "scales" (B,M,H/16,W/16), "likelihoods" as in `forward`, and what the synthesis takes beside ŷ:
-            "prototypes" p̂1 and their "regions".
-        """
-        regions1, regions2 = _regions(x, mask)
-        y1 = self.g_a1(x)
-        p1_hat, p1_likelihoods = _estimate(self.bottleneck_p1, self.g_ab(regions1.mean(y1)))
-        p1 = self.g_sb(p1_hat)
-        y = self.g_a2(self.rat_enc(y1, p1, regions1))
-        del y1
-        p2_hat, p2_likelihoods = _estimate(self.bottleneck_p2, self.g_ab2(regions2.mean(y)))
-        p2 = self.g_sb2(p2_hat)
-        z_hat, z_likelihoods = _estimate(self.entropy_bottleneck, self.h_a(self.rat_hyp(y, p2, regions2)))
-        y_hat, scales, y_likelihoods = self.charm(y, *self._hyper(z_hat, p2, regions2))
-        likelihoods = {
-            "y": y_likelihoods,
-            "z": z_likelihoods,
-            "p1": regions1.coded(p1_likelihoods),
-            "p2": regions2.coded(p2_likelihoods),
-        }
-        return {"y_hat": y_hat, "scales": scales, "likelihoods": likelihoods, "prototypes": p1, "regions": regions1}
+        own = SegpicCut(self)
+        latents = own.analyse(x, mask)
+        return {"x_hat": own.synthesise(latents), "likelihoods": latents.likelihoods}
 
     @torch.no_grad()
     def compress(self, x: Tensor, mask: Tensor | None = None) -> dict[str, Any]:
@@ -148,42 +127,96 @@ class SegPIC(CompressionModel):
                 "compress takes no mask: the streams do not say where regions are, so the decoder could not follow. "
                 "Masks serve training; leave it out, and the regions are the 4×4 grid"
             )
-        regions1, regions2 = _regions(x, None)
-        y1 = self.g_a1(x)
-        p1_strings, p1_hat = _code(self.bottleneck_p1, self.g_ab(regions1.mean(y1)))
-        y = self.g_a2(self.rat_enc(y1, self.g_sb(p1_hat), regions1))
-        del y1
-        p2_strings, p2_hat = _code(self.bottleneck_p2, self.g_ab2(regions2.mean(y)))
-        p2 = self.g_sb2(p2_hat)
-        z = self.h_a(self.rat_hyp(y, p2, regions2))
-        z_strings, z_hat = _code(self.entropy_bottleneck, z)
-        y_strings = self.charm.compress(y, *self._hyper(z_hat, p2, regions2))
-        return {"strings": [y_strings, z_strings, p1_strings, p2_strings], "shape": z.shape[2:]}
+        return SegpicCut(self).write(SegpicCut(self).analyse(x))
 
     @torch.no_grad()
-    def decompress(self, strings: list[list[bytes]], shape: tuple[int, int]) -> dict[str, Tensor]:
+    def decompress(self, strings: Strings, shape: tuple[int, int]) -> dict[str, Tensor]:
         """Images "x_hat" (B,3,H,W) in [0, 1] from what `compress` returns."""
-        return {"x_hat": self.synthesis(self.decompress_latents(strings, shape)).clamp_(0, 1)}
+        return {"x_hat": SegpicCut(self).synthesise(SegpicCut(self).read(strings, shape)).clamp_(0, 1)}
 
-    @torch.no_grad()
-    def decompress_latents(self, strings: list[list[bytes]], shape: tuple[int, int]) -> Found:
-        """What `latents` returns but the likelihoods, from what `compress` returns."""
-        y_strings, z_strings, p1_strings, p2_strings = strings
-        height, width = (side * STRIDE for side in shape)
-        regions1, regions2 = _grids(len(y_strings), height, width, self.entropy_bottleneck.quantiles.device)
-        p1 = self.g_sb(self.bottleneck_p1.decompress(p1_strings, (GRID**2, 1)))
-        p2 = self.g_sb2(self.bottleneck_p2.decompress(p2_strings, (GRID**2, 1)))
-        z_hat = self.entropy_bottleneck.decompress(z_strings, shape)
-        y_hat, scales = self.charm.decompress(y_strings, *self._hyper(z_hat, p2, regions2))
-        return {"y_hat": y_hat, "scales": scales, "prototypes": p1, "regions": regions1}
-
-    def synthesis(self, found: Found) -> Tensor:
-        """Images (B,3,H,W), not clamped, of what `latents` or `decompress_latents` returns."""
-        return self.g_s1(self.rat_dec(self.g_s0(found["y_hat"]), found["prototypes"], found["regions"]))
-
-    def _hyper(self, z_hat: Tensor, p2: Tensor, regions: Regions) -> tuple[Tensor, Tensor]:
+    def hyper(self, z_hat: Tensor, p2: Tensor, regions: Regions) -> tuple[Tensor, Tensor]:
         """Latent means and scales, (B,M,H/16,W/16) each: the one computation that encoder and decoder must share."""
         return self.rat_mean(self.h_mean_s(z_hat), p2, regions), self.rat_scale(self.h_scale_s(z_hat), p2, regions)
+
+
+@cut.register(SegPIC)
+class SegpicCut:
+    """The transforms know the whole picture, so nothing of it runs in tiles.
+
+    `side` holds beside ẑ and the prototypes p̂1, p̂2 what is written of y ("written": ŷ before ChARM's residual, which
+    follows from it) and the regions at H/4 and H/16.
+    """
+
+    streams: ClassVar[tuple[str, ...]] = ("y", "z", "p1", "p2")
+
+    def __init__(self, codec: SegPIC) -> None:
+        self.codec = codec
+
+    def analyse(self, x: Tensor, mask: Tensor | None = None) -> Latents:
+        """Latents with their likelihoods, of the arguments of SegPIC's forward."""
+        codec = self.codec
+        regions1, regions2 = regions = _regions(x, mask)
+        y1 = codec.g_a1(x)
+        p1_hat, p1 = entropy.rounded(codec.bottleneck_p1, codec.g_ab(regions1.mean(y1)))
+        y = codec.g_a2(codec.rat_enc(y1, codec.g_sb(p1_hat), regions1))
+        del y1
+        p2_hat, p2 = entropy.rounded(codec.bottleneck_p2, codec.g_ab2(regions2.mean(y)))
+        prototypes = codec.g_sb2(p2_hat)
+        z_hat, z = entropy.rounded(codec.entropy_bottleneck, codec.h_a(codec.rat_hyp(y, prototypes, regions2)))
+        coded = codec.charm(y, *codec.hyper(z_hat, prototypes, regions2))
+        latents = _latents(coded, z_hat=z_hat, p1_hat=p1_hat, p2_hat=p2_hat, regions=regions)
+        if p1 is None or p2 is None or z is None:
+            return replace(latents, likelihoods=self.likelihoods(latents))
+        rate = {"y": coded.likelihoods, "z": z, "p1": regions1.coded(p1), "p2": regions2.coded(p2)}
+        return replace(latents, likelihoods=rate)
+
+    def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
+        """Strings of y, z, p1 and p2, and height and width of z."""
+        side, gaussian = latents.side, self.codec.charm.gaussian_conditional
+        y = entropy.write(coder, "y", gaussian, side["written"], latents.scales, latents.means)
+        others = [entropy.write(coder, stream, self._bottlenecks[stream], side[f"{stream}_hat"]) for stream in SIDE]
+        return {"strings": [y, *others], "shape": side["z_hat"].shape[2:]}
+
+    def read(self, strings: Strings, shape: Any, coder: Coder = RANS) -> Latents:
+        """ẑ and the prototypes, then ŷ slice after slice."""
+        codec, batch = self.codec, len(strings[0])
+        height, width = (side * STRIDE for side in shape)
+        regions = _grids(batch, height, width, codec.entropy_bottleneck.quantiles.device)
+        side = {}
+        for stream, own in zip(SIDE, strings[1:], strict=True):
+            bottleneck = self._bottlenecks[stream]
+            size = Size((batch, bottleneck.channels, *(shape if stream == "z" else (GRID**2, 1))))
+            side[f"{stream}_hat"] = entropy.read(coder, stream, own, bottleneck, size)
+        readers = [coder.reader("y", string) for string in strings[0]]
+        hyper = codec.hyper(side["z_hat"], codec.g_sb2(side["p2_hat"]), regions[1])
+        return _latents(codec.charm.read(readers, *hyper), **side, regions=regions)
+
+    def synthesise(self, latents: Latents) -> Tensor:
+        """Images, not clamped."""
+        codec, side = self.codec, latents.side
+        return codec.g_s1(codec.rat_dec(codec.g_s0(latents.y_hat), codec.g_sb(side["p1_hat"]), side["regions"][0]))
+
+    def likelihoods(self, latents: Latents) -> dict[str, Tensor]:
+        """Of y, z, p1 and p2."""
+        side, gaussian = latents.side, self.codec.charm.gaussian_conditional
+        rate = {"y": entropy.likelihood(gaussian, side["written"], latents.scales, latents.means)}
+        rate |= {stream: entropy.likelihood(self._bottlenecks[stream], side[f"{stream}_hat"]) for stream in SIDE}
+        for stream, regions in zip(("p1", "p2"), side["regions"], strict=True):
+            rate[stream] = regions.coded(rate[stream])
+        return rate
+
+    def shape(self, height: int, width: int) -> Any:
+        """Height and width of z."""
+        return Size((height // STRIDE, width // STRIDE))
+
+    @property
+    def _bottlenecks(self) -> dict[str, EntropyBottleneck]:
+        codec = self.codec
+        return {"z": codec.entropy_bottleneck, "p1": codec.bottleneck_p1, "p2": codec.bottleneck_p2}
+
+
+def _latents(coded: Coded, **side: Any) -> Latents:
+    return Latents(coded.y_hat, coded.scales, coded.means, {"written": coded.written, **side})
 
 
 def _hyper_decoder(between: list[int]) -> nn.Sequential:
@@ -193,19 +226,6 @@ def _hyper_decoder(between: list[int]) -> nn.Sequential:
         conv3x3(between[1], between[2]), nn.GELU(), subpel_conv3x3(between[2], between[3], 2), nn.GELU(),
         conv3x3(between[3], between[4]),
     )  # fmt: skip
-
-
-def _estimate(bottleneck: EntropyBottleneck, x: Tensor) -> tuple[Tensor, Tensor]:
-    """What `_code` would decode, with the gradient of the identity, and the likelihoods."""
-    _, likelihoods = bottleneck(x)
-    medians = bottleneck._get_medians().detach().reshape(1, -1, 1, 1)
-    return quantize_ste(x - medians) + medians, likelihoods
-
-
-def _code(bottleneck: EntropyBottleneck, x: Tensor) -> tuple[list[bytes], Tensor]:
-    """Strings of x (B,C,H,W), one per image, and what the decoder reads from them."""
-    strings = bottleneck.compress(x)
-    return strings, bottleneck.decompress(strings, x.shape[2:])
 
 
 def _regions(x: Tensor, mask: Tensor | None) -> tuple[Regions, Regions]:
@@ -222,10 +242,6 @@ def _grids(batch: int, height: int, width: int, device: torch.device) -> tuple[R
     quarter, sixteenth = (grid_regions(batch, height // scale, width // scale, device) for scale in (4, 16))
     return quarter, sixteenth
 
-
-model_latents.register(SegPIC)(SegPIC.latents)
-decode_latents.register(SegPIC)(SegPIC.decompress_latents)
-synthesize.register(SegPIC)(SegPIC.synthesis)
 
 ROLES: RoleTable = {
     **dict.fromkeys(("g_a1", "rat_enc", "g_a2", "rat_hyp", "h_a", "g_ab", "g_ab2"), "encoder"),
