@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.registry import spec
-from lic_lightning.commands.train import reference
+from lic_lightning.commands.train import reference, with_weights
 from lic_lightning.evaluation.point import judge, untrained
 from lic_lightning.runs import provenance
 from lic_lightning.runs.identity import CONF, run_of
@@ -28,6 +28,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
     if run.finished:
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
     else:
+        cfg = with_weights(cfg)
         codec = instantiate(cfg.codec)
         test_sets = instantiate(cfg.data).test_sets
         provenance.record(cfg, folder)

@@ -9,7 +9,7 @@ import hydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from lic_lightning.commands.train import put_together
+from lic_lightning.commands.train import put_together, with_weights
 from lic_lightning.runs.identity import CONF
 from lic_lightning.runs.job import run_job
 
@@ -18,6 +18,7 @@ log = logging.getLogger("lic.latents")
 
 def store(cfg: DictConfig, folder: Path) -> None:
     """Builds the store that `lic recognize` with the same overrides will find."""
+    cfg = with_weights(cfg)
     built = put_together(cfg.data, start=instantiate(cfg.codec)).store
     coded = [built[index] for index in range(len(built))]
     size = sum(image.nbytes for image in coded)

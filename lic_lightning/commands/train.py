@@ -26,11 +26,12 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from lic_lightning.codecs.registry import spec
+from lic_lightning.codecs.weights import WeightsError
 from lic_lightning.runs import provenance
 from lic_lightning.runs.checkpoint import AtomicCheckpointIO, checkpoint_to_resume
-from lic_lightning.runs.identity import CONF, run_of
+from lic_lightning.runs.identity import CONF, RUN, run_of
 from lic_lightning.runs.job import run_job
-from lic_lightning.runs.run import Run
+from lic_lightning.runs.run import RESULTS, WEIGHTS, Run
 
 log = logging.getLogger("lic.train")
 
@@ -48,6 +49,7 @@ def train(cfg: DictConfig, folder: Path) -> Run:
 
 def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
     """Puts together what `cfg` names, trains it, and has it judged."""
+    cfg = with_weights(cfg)
     pl.seed_everything(cfg.seed, workers=True)
     codec = instantiate(cfg.start)
     start = copy.deepcopy(codec)
@@ -80,6 +82,27 @@ def put_together(cfg: DictConfig, **parts: Any) -> Any:
     """The object that `cfg` describes; its constructor gets those of `parts` that it has a parameter for."""
     made = instantiate(cfg, _partial_=True)
     return made(**{name: part for name, part in parts.items() if name in inspect.signature(made.func).parameters})
+
+
+def with_weights(cfg: DictConfig) -> DictConfig:
+    """The config with a file where its codecs start from a finished run: `run:<cell>` of the same sweep, or
+    `run:<sweep>/<cell>`.
+
+    Raises:
+        WeightsError: that run is not finished, or trained no codec.
+    """
+    cfg = copy.deepcopy(cfg)
+    for key in ("codec.weights", "reference.codec.weights"):
+        named = str(OmegaConf.select(cfg, key))
+        if named.startswith(RUN):
+            sweep, _, cell = named.removeprefix(RUN).rpartition("/")
+            folder = Path(cfg.paths.output) / (sweep or cfg.sweep) / cell
+            if not ((folder / RESULTS).is_file() and (folder / WEIGHTS).is_file()):
+                raise WeightsError(
+                    f"{key}={named}: cell {cell} is not finished, {folder} has no {WEIGHTS} with {RESULTS}"
+                )
+            OmegaConf.update(cfg, key, str(folder / WEIGHTS))
+    return cfg
 
 
 def reference(cfg: DictConfig, start: nn.Module | None) -> nn.Module | None:

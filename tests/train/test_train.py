@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lic_lightning.codecs.weights import WeightsError
 from lic_lightning.evaluation.results import read_rows
 
 Lic = Callable[..., Path]
@@ -46,6 +47,22 @@ def test_the_decoder_side_of_the_exported_weights_is_that_of_the_start(lic_train
     before, after = load_file(start), load_file(tuned)
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"g_a", "h_a"}
+
+
+def test_a_run_starts_from_a_finished_one_of_its_sweep(lic_train: Lic) -> None:
+    start = only_run(lic_train("freeze=none"))
+    lic_train(f"codec.weights=run:{start.name}", "debug=fdr", "sweep=main")
+    lic_train(f"codec.weights=run:main/{start.name}", "debug=fdr", "sweep=other")
+    before = load_file(start / "codec.safetensors")
+    for config in start.parents[1].glob("*/*/config.yaml"):
+        after = load_file(config.with_name("codec.safetensors"))
+        assert all(torch.equal(after[name], tensor) for name, tensor in before.items() if name.startswith("g_s"))
+    assert len(list(start.parents[1].glob("*/*/codec.safetensors"))) == 3
+
+
+def test_a_run_that_is_not_finished_is_named(lic_train: Lic, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"codec\.weights=run:0123456789ab: cell 0123456789ab is not finished"):
+        lic_train("codec.weights=run:0123456789ab")
 
 
 def test_a_finished_run_is_not_repeated(lic_train: Lic) -> None:
