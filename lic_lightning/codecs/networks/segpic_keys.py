@@ -1,94 +1,84 @@
-"""The authors' SegPIC checkpoints under our names.
+"""The authors' SegPIC checkpoints under our names: an explicit map, of modules and of the parts within them.
 
-**Unverified**: written without their checkpoints or code. From the facts: the modules, their shapes, and that blocks
-are registered under two names. From memory of WACNN, which SegPIC extends: the names of the ChARM nets. Assumed: the
-other names in `GROUPS`, and that within a group tensors of one shape are listed in the order of the data flow, which
-shapes leave open for a RAT's five 1×1 convolutions of C channels, a WAM's two trunks, and equal layers in a chain.
-A name that is wrong is refused; an order that is wrong would show on Kodak, where the published points are .120 .194
-.288 .439 .633 .861 bpp at 29.24 30.76 32.25 34.23 36.01 37.81 dB.
+Their order of tensors means nothing here: their up-sampling block registers its convolution before its affine network,
+which is not the order of the data. Eight blocks stand under a second name, and must be the same tensors there.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import nn
 
 from lic_lightning.codecs.weights import State, WeightsError
 
 SIGN = "cc_mean_transforms."  # theirs have it, ours never
-GROUPS = {  # ours: theirs
-    **{name: name for name in ("g_a1", "g_a2", "g_s0", "g_s1", "h_a", "h_mean_s", "h_scale_s")},
-    **{name: name for name in ("g_ab", "g_sb", "g_ab2", "g_sb2", "entropy_bottleneck")},
-    **{f"rat_{place}": f"RAT_{place}" for place in ("enc", "dec", "hyp", "mean", "scale")},
-    "bottleneck_p1": "entropy_bottleneck1",
-    "bottleneck_p2": "entropy_bottleneck2",
-    "charm.mean": "cc_mean_transforms",
-    "charm.scale": "cc_scale_transforms",
-    "charm.residual": "lrp_transforms",
-    "charm.gaussian_conditional": "gaussian_conditional",
+ALIASES = {
+    **{f"basic_E.{i}": block for i, block in enumerate(("g_a1.0", "g_a1.1", "g_a2.0", "g_a2.1"))},
+    **{f"basic_D.{i}": block for i, block in enumerate(("g_s0.1", "g_s0.2", "g_s1.1", "g_s1.2"))},
 }
-KEPT_NAMES = ("entropy_bottleneck", "bottleneck_p1", "bottleneck_p2", "charm.gaussian_conditional")  # CompressAI's own
+MODULES = {  # theirs: ours
+    **{f"{name}.{i}": f"{name}.{i}" for name in ("g_a2", "g_s0") for i in range(3)},
+    **{name: name for name in ("h_a", "h_mean_s", "h_scale_s", "g_ab", "g_sb", "g_ab2", "g_sb2")},
+    **{"g_a1.0": "g_a1.0.0", "g_a1.1": "g_a1.0.1", "g_a1.2": "g_a1.1"},
+    **{"g_s1.0": "g_s1.0", "g_s1.1": "g_s1.1.0", "g_s1.2": "g_s1.1.1", "g_s1.3": "g_s1.1.2"},
+    **{"dyn_encoder": "rat_enc", "dyn_decoder": "rat_dec", "dyn_enc_hyper": "rat_hyp"},
+    **{"dyn_dec_hyper_means": "rat_mean", "dyn_dec_hyper_scales": "rat_scale"},
+    **{"cc_mean_transforms": "charm.mean", "cc_scale_transforms": "charm.scale", "lrp_transforms": "charm.residual"},
+    "gaussian_conditional": "charm.gaussian_conditional",
+    "entropy_bottleneck": "entropy_bottleneck",
+    "entropy_bottleneck_b": "bottleneck_p1",
+    "entropy_bottleneck_b2": "bottleneck_p2",
+}
+PARTS = {
+    **{"conv_groups.0": "conv", "conv_groups.1": "gdn", "scales_bias": "sal.affine"},  # down- and up-sampling
+    **{"conv_a": "trunk", "conv_b.0.attn": "attention", **{f"conv_b.{i + 1}": f"gate.{i}" for i in range(4)}},  # WAM
+    "conv_b.0.attn.relative_position_bias_table": "attention.bias",
+    **{"conv": "embed", "k_sp_gen": "kernels", "k_ch_gen.1": "gate.0", "k_ch_gen.3": "gate.2", "conv_out": "out"},
+}
 COMPUTED = ".relative_position_index"  # Swin's buffer, which follows from the window
 
 
 def rename(codec: nn.Module, state: State) -> State:
     """A state dict of theirs under our names; one that is ours already comes back as it is.
 
-    Tensors beside the groups must be second names of ones in them, bit for bit.
-
     Raises:
-        WeightsError: a group is missing or of other shapes, or a tensor belongs to none.
+        WeightsError: a tensor belongs to no module of ours, or differs from the one of its second name.
     """
     if not any(name.startswith(SIGN) for name in state):
         return state
-    state = {name: tensor for name, tensor in state.items() if not name.endswith(COMPUTED)}
     renamed: State = {}
-    used: set[str] = set()
-    for ours, theirs in GROUPS.items():
-        group = {name: tensor for name, tensor in state.items() if name.startswith(f"{theirs}.")}
-        used |= group.keys()
-        if ours in KEPT_NAMES:
-            renamed |= {ours + name.removeprefix(theirs): tensor for name, tensor in group.items()}
+    for name, tensor in state.items():
+        if name.endswith(COMPUTED):
             continue
-        expected = {name: t for name, t in codec.state_dict().items() if name.startswith(f"{ours}.")}
-        renamed |= _by_shape(expected, group, theirs)
-    _check_second_names({name: state[name] for name in state.keys() - used}, renamed)
+        ours = our_name(name)
+        if ours in renamed and not renamed[ours].equal(tensor):
+            raise WeightsError(f"the checkpoint's {name} differs from the tensor of its second name, our {ours}")
+        renamed[ours] = tensor
     return renamed
 
 
-def _by_shape(expected: State, group: State, theirs: str) -> State:
-    """Our names for a group: tensors of one shape (and kind) in their order."""
-    waiting = defaultdict(list)
-    for name, tensor in group.items():
-        waiting[_kind(name, tensor)].append(tensor)
-    found = {}
-    for name, tensor in expected.items():
-        if not waiting[_kind(name, tensor)]:
-            raise WeightsError(
-                f"the checkpoint's {theirs!r} has no tensor of shape {tuple(tensor.shape)} for our {name}; "
-                f"it has {len(group)} tensors, ours {len(expected)}. The names are in codecs/segpic_keys.py"
-            )
-        found[name] = waiting[_kind(name, tensor)].pop(0)
-    if left := [shape for shape, tensors in waiting.items() if tensors]:
-        raise WeightsError(f"the checkpoint's {theirs!r} has tensors more than ours, of shapes {left}")
-    return found
+def our_name(theirs: str) -> str:
+    """Our name of one of their tensors.
+
+    Raises:
+        WeightsError: no module of ours has it.
+    """
+    alias, inside = _longest(theirs, ALIASES)
+    name = f"{ALIASES[alias]}.{inside}" if alias else theirs
+    module, inside = _longest(name, MODULES)
+    if not module:
+        raise WeightsError(f"the checkpoint's {theirs} belongs to no module of ours: the names are in {__name__}")
+    part, rest = _longest(inside, PARTS)
+    within = f"{PARTS[part]}.{rest}".rstrip(".") if part else inside
+    return f"{MODULES[module]}.{within}"
 
 
-def _kind(name: str, tensor: Tensor) -> tuple[object, ...]:
-    """What tells a tensor from others of its group: its shape, and for vectors and scalars their role too."""
-    kind = "" if tensor.dim() > 1 else name.rpartition(".")[2]
-    reparametrised = next((part for part in name.split(".") if part.endswith("_reparam")), "")
-    return (*tensor.shape, kind, reparametrised)
-
-
-def _check_second_names(second: State, renamed: State) -> None:
-    known = defaultdict(list)
-    for tensor in renamed.values():
-        known[tuple(tensor.shape)].append(tensor)
-    strange = [n for n, tensor in second.items() if not any(tensor.equal(k) for k in known[tuple(tensor.shape)])]
-    if strange:
-        raise WeightsError(
-            f"the checkpoint has {len(strange)} tensors that belong to no module of ours, first {sorted(strange)[0]}: "
-            "the names are in codecs/segpic_keys.py"
-        )
+def _longest(name: str, table: Mapping[str, str]) -> tuple[str, str]:
+    """The longest beginning of a dotted name that is in a table, empty if none is, and what comes after it."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        beginning = ".".join(parts[:length])
+        if beginning in table:
+            return beginning, ".".join(parts[length:])
+    return "", name
