@@ -238,7 +238,7 @@ def _placed(found: list[Curve]) -> list[Curve]:
     def place(curve: Curve) -> str:
         marks = zip((curve.domain, curve.test_set_digest[:8]), several, strict=True)
         told = [mark for mark, sets in marks if sets[curve.test_set] > 1]
-        return f"{curve.test_set} [{', '.join(told)}]" if told else curve.test_set
+        return " ".join([curve.test_set, *told])
 
     return [replace(curve, place=place(curve)) for curve in found]
 

@@ -14,7 +14,7 @@ LAMBDAS = (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
 
 def make_row(**changes: Any) -> dict[str, Any]:
     """One row; unknown strings are empty."""
-    row = {column: "" if str(kind) == "String" else 0 for column, kind in SCHEMA.items()}
+    row = {column: "" if str(kind) == "String" else 0 for column, kind in SCHEMA.items()} | dict.fromkeys(OPTIONAL)
     row |= {
         "role": "tuned",
         "cell": "c",
@@ -25,7 +25,7 @@ def make_row(**changes: Any) -> dict[str, Any]:
     }
     row |= {"test_set": "kodak", "test_set_digest": "d", "image": "0.png", "width": 192, "height": 176}
     row |= {"bpp": 0.5, "psnr": 32.0, "ms_ssim": 0.97, "lpips": None, "domain": "8bit", "withheld": None}
-    return row | {"stream_bytes": [1, 2], **dict.fromkeys(OPTIONAL), **changes}
+    return row | {"stream_bytes": [1, 2], **changes}
 
 
 def make_sweep(lambdas: tuple[float, ...] = LAMBDAS, images: int = 4, **changes: Any) -> list[dict[str, Any]]:

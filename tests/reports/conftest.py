@@ -1,4 +1,4 @@
-"""A synthetic sweep folder: two categories on two test sets, their reference, and JPEG."""
+"""A synthetic sweep folder: three categories on two test sets in two domains, two references, and JPEG."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ from typing import Any
 
 import pytest
 
-from lic_lightning.evaluation.results import SCHEMA, write_rows
+from lic_lightning.evaluation.results import OPTIONAL, SCHEMA, write_rows
 
 LAMBDAS = (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483)
-SAVING = {("food", "food"): 0.96, ("food", "kodak"): 1.01, ("portrait", "kodak"): 0.99}
-REFERENCE = {"role": "reference", "curve": "r", "curve_name": "mbt2018-mean shipped (reference)"}
+# What each curve's bits are of its own reference's: (curve, test set, domain)
+SAVING = {
+    ("food", "food", "8bit"): 0.96,
+    ("food", "kodak", "8bit"): 1.01,
+    ("portrait", "kodak", "8bit"): 0.99,
+    ("hands", "kodak", "float"): 0.98,
+}
+# Food's costs less than the other, which comes first by name and by the order of the rows
+REFERENCES = {
+    "food": ({"role": "reference", "curve": "r", "curve_name": "mbt2018-mean shipped (reference)"}, 1.0),
+    "portrait": ({"role": "reference", "curve": "q", "curve_name": "cheng2020-anchor zoo (reference)"}, 1.5),
+    "hands": ({"role": "reference", "curve": "r", "curve_name": "mbt2018-mean shipped (reference)"}, 0.9),
+}
 CLASSIC = {"role": "classic", "curve": "classic-jpeg", "curve_name": "JPEG (Pillow)"}
 
 
 def point(test_set: str, step: int, scale: float, **columns: Any) -> list[dict[str, Any]]:
     """Rows of one point over five images; the bits are `scale` times the reference's, scattered by image."""
-    empty = {column: "" if str(kind) == "String" else 0 for column, kind in SCHEMA.items()}
-    empty |= {"reference": None, "withheld": None, "lpips": None, "stream_bytes": [], "domain": "8bit"}
+    empty = {column: "" if str(kind) == "String" else 0 for column, kind in SCHEMA.items()} | dict.fromkeys(OPTIONAL)
+    empty |= {"reference": None, "withheld": None, "stream_bytes": [], "domain": "8bit"}
     quality = {"ms_ssim": 1 - 0.08 / 1.6**step}
     return [
         {
@@ -38,20 +49,22 @@ def point(test_set: str, step: int, scale: float, **columns: Any) -> list[dict[s
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> Path:
-    """Finished cells of food (on food and kodak) and portrait (on kodak), a reference, and JPEG on kodak."""
+    """Finished cells of food (on food and kodak), portrait (on kodak) and hands (on kodak in float), and JPEG on kodak.
+
+    Both references stand on food and kodak in 8 bits, whoever asked for them; one of them on kodak in float too.
+    """
     folder = tmp_path / "main"
-    for category in ("food", "portrait"):
-        for step, lmbda in enumerate(LAMBDAS):
+    for step, lmbda in enumerate(LAMBDAS):
+        for category in ("portrait", "food", "hands"):
             rows = []
-            for test_set in (name for trained, name in SAVING if trained == category):
-                tuned = {
-                    "curve": category,
-                    "curve_name": f"mbt2018-mean {category} encoder_only",
-                    "reference": "r",
-                }
-                tuned |= {"role": "tuned", "category": category, "freeze": "encoder_only"}
-                rows += point(test_set, step, SAVING[category, test_set], **tuned)
-                rows += point(test_set, step, 1.0, **REFERENCE)
+            for test_set, domain in (on for trained, *on in SAVING if trained == category):
+                own, bits = REFERENCES[category]
+                tuned = {"role": "tuned", "curve": category, "curve_name": f"mbt2018-mean {category} encoder_only"}
+                tuned |= {"category": category, "freeze": "encoder_only", "reference": own["curve"], "domain": domain}
+                rows += point(test_set, step, bits * SAVING[category, test_set, domain], **tuned)
+                for asked, (reference, cost) in REFERENCES.items():
+                    if domain == ("float" if asked == "hands" else "8bit"):
+                        rows += point(test_set, step, cost, **reference, domain=domain)
             write_rows(folder / f"{category}-{lmbda}" / "results.parquet", rows)
     classic = [row for step in range(6) for row in point("kodak", step, 1.8, **CLASSIC)]
     write_rows(folder / "classic" / "results.parquet", classic)

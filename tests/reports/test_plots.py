@@ -19,20 +19,20 @@ def plots(rows, *now):
 def test_names_follow_category_test_set_and_metric(sweep):
     assert sorted(plots(read_rows(sweep))) == [
         f"rd_{pair}_{metric}.png"
-        for pair in ("food_food", "food_kodak", "portrait_kodak")
+        for pair in ("food_food", "food_kodak-8bit", "hands_kodak-float", "portrait_kodak-8bit")
         for metric in ("ms-ssim", "psnr")
     ]
 
 
 def test_plots_are_png_images(sweep):
-    png = plots(read_rows(sweep))["rd_food_kodak_psnr.png"]
+    png = plots(read_rows(sweep))["rd_food_kodak-8bit_psnr.png"]
     assert Image.open(io.BytesIO(png)).format == "PNG"
 
 
 def test_the_classic_codec_is_drawn(sweep):
-    rows = read_rows(sweep).filter(pl.col("category") != "portrait", pl.col("test_set") == "kodak")
+    rows = read_rows(sweep).filter(pl.col("test_set") == "kodak")
     without = rows.filter(pl.col("role") != "classic")
-    assert plots(rows)["rd_food_kodak_psnr.png"] != plots(without)["rd_food_kodak_psnr.png"]
+    assert plots(rows)["rd_food_kodak-8bit_psnr.png"] != plots(without)["rd_food_kodak-8bit_psnr.png"]
 
 
 def test_the_current_point_is_marked(sweep):

@@ -23,7 +23,7 @@ def blocks(sweep):
 def test_tables_are_markdown(blocks):
     texts = [block.text for block in blocks if isinstance(block, wr.MarkdownBlock)]
     assert "| mbt2018-mean food encoder_only | food | 6 | -4.00 % |" in texts[0]
-    assert "| mbt2018-mean food encoder_only | -4.00 | +1.00 |" in texts[1]
+    assert "| mbt2018-mean food encoder_only | -4.00 | +1.00 | – |" in texts[1]
     assert "- half-done, missing" in texts[-1]
 
 
