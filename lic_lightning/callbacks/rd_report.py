@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lic_lightning.evaluation.bd_rate import BDRate
-from lic_lightning.evaluation.curve import Curve, anchor_of, curves, without_doubles
+from lic_lightning.evaluation.curve import Curve, without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.metrics.table import METRICS, Metric, shown
@@ -33,7 +33,7 @@ def report(run: Run, loggers: Iterable[Logger]) -> None:
         log.warning("%s", double)
     entries = bd_table(rows)
     console = Console()
-    for table in (*points_tables(rows), as_rich(entries)):
+    for table in (*map(points_table, entries), as_rich(entries)):
         console.print(table)
     write_atomically(run.folder / "rd_curve.md", as_markdown(entries).encode())
     write_atomically(run.folder / "rd_points.csv", points_csv(rows).encode())
@@ -46,10 +46,18 @@ def report(run: Run, loggers: Iterable[Logger]) -> None:
             logger.save()
 
 
-def points_tables(rows: pl.DataFrame) -> list[Table]:
-    """One table per tuned curve and test set: its points beside the reference's at the same λ."""
-    found = curves(rows)
-    return [_points_table(curve, anchor_of(curve, found)) for curve in found if curve.role == "tuned"]
+def points_table(entry: Entry) -> Table:
+    """The points of a tuned curve on a test set, beside its reference's at the same λ."""
+    curve, metrics = entry.curve, shown([entry.curve.quality])
+    table = Table(title=f"{curve.name} on {curve.place}")
+    sides = [("", curve)] + ([("reference ", entry.anchor)] if entry.anchor else [])
+    columns = ["bpp", *(metric.label for metric in metrics)]
+    for heading in ("λ", *(f"{side}{column}" for side, _ in sides for column in columns)):
+        table.add_column(heading, justify="right")
+    for lmbda in curve.lmbda:
+        cells = [cell for _, side in sides for cell in _point(side, lmbda, metrics)]
+        table.add_row(f"{lmbda:g}", *cells)
+    return table
 
 
 def point_metrics(run: Run, rows: pl.DataFrame) -> dict[str, float]:
@@ -68,19 +76,6 @@ def bd_metrics(entries: Sequence[Entry]) -> dict[str, float]:
         for metric, answer in entry.answers.items()
         if isinstance(answer, BDRate)
     }
-
-
-def _points_table(curve: Curve, anchor: Curve | None) -> Table:
-    table = Table(title=f"{curve.name} on {curve.place}")
-    sides = [("", curve)] + ([("reference ", anchor)] if anchor else [])
-    metrics = shown([curve.quality])
-    columns = ["bpp", *(metric.label for metric in metrics)]
-    for heading in ("λ", *(f"{side}{column}" for side, _ in sides for column in columns)):
-        table.add_column(heading, justify="right")
-    for lmbda in curve.lmbda:
-        cells = [cell for _, side in sides for cell in _point(side, lmbda, metrics)]
-        table.add_row(f"{lmbda:g}", *cells)
-    return table
 
 
 def _point(curve: Curve, lmbda: float, metrics: Sequence[Metric]) -> list[str]:

@@ -31,7 +31,7 @@ METRICS["mae"] = Metric(
 import torch
 from skimage import data
 from lic_lightning.cli import main
-from lic_lightning.callbacks.rd_report import bd_metrics, point_metrics, points_tables
+from lic_lightning.callbacks.rd_report import bd_metrics, point_metrics, points_table
 from lic_lightning.evaluation.curve import as_compressai_json, curves
 from lic_lightning.evaluation.evaluate import Settings
 from lic_lightning.evaluation.point import classic_codec_rows
@@ -71,7 +71,7 @@ print(json.dumps({
     "rows": rows["mae_levels"].null_count(),
     "falls": bool(tuned.quality["mae"][0] > tuned.quality["mae"][-1]),
     "metrics": sorted({**bd_metrics(entries), **point_metrics(SimpleNamespace(cell="webp"), rows)}),
-    "terminal": [column.header for column in points_tables(rows)[0].columns],
+    "terminal": [column.header for column in points_table(entries[0]).columns],
 }))
 """
 

@@ -25,7 +25,7 @@ def found(sweep):
 
 
 @pytest.fixture
-def figures(found) -> dict[str, Figure]:
+def figures(found, tmp_path) -> dict[str, Figure]:
     """One of each kind, by kind."""
     chosen = paints(found)
     tuned = next(curve for curve in found if curve.role == "tuned")
@@ -33,7 +33,10 @@ def figures(found) -> dict[str, Figure]:
     gains, _ = image_gains(reference, tuned)
     top1 = replace(tuned, quality={"psnr": tuned.quality["psnr"], "top1": tuned.rate / 10})
     originals = replace(tuned, name="originals", quality={"top1": tuned.rate[:1] / 5})
-    run = RunFolder("cell", (), "finished", validation=((9, 0.5), (19, 0.4)), training=((10, 0.6),))
+    (tmp_path / "csv" / "version_0").mkdir(parents=True)
+    lines = "step,val/loss,train/loss_step\n9,0.5,\n10,,0.6\n19,0.4,\n"
+    (tmp_path / "csv" / "version_0" / "metrics.csv").write_text(lines)
+    run = RunFolder(tmp_path)
     return {
         "psnr": rd_figure(found, METRICS["psnr"], chosen, "PSNR on kodak"),
         "ms-ssim": rd_figure(found, METRICS["ms-ssim"], chosen, "MS-SSIM on kodak", current_lmbda=0.013),
