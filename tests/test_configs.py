@@ -7,7 +7,9 @@ tests/train/test_matrix.py and tests/heads/test_recognize.py.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -18,6 +20,7 @@ from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from lic_lightning.cli import COMMANDS
 from lic_lightning.codecs.registry import names
@@ -52,28 +55,43 @@ def composed(entry: str, *overrides: str) -> DictConfig:
     return compose(entry, [*overrides], return_hydra_config=True)
 
 
-def through_its_entry(group: str, option: str) -> tuple[str, DictConfig]:
-    """The entry that knows the group, and its config with the option; for experiments the first that they fit."""
-    entries = [entry for entry in ENTRIES if group in composed(entry).hydra.runtime.choices]
-    assert entries, f"no entry has the group {group}"
-    for entry in entries:
-        try:
-            return entry, composed(entry, f"{group}={option}")
-        except HydraException:
-            if entry == entries[-1]:
-                raise
-    raise AssertionError
+def through_an_entry(group: str, option: str) -> tuple[str, dict[str, Any]]:
+    """The first entry in which the option resolves, by itself or by another config that chooses it."""
+    chosen = re.compile(rf"override /{group}(@\S+)?: {option}$", re.MULTILINE)
+    choosing = [pair for pair in options() if chosen.search((CONF / pair[0] / f"{pair[1]}.yaml").read_text())]
+    tried = [
+        (entry, f"{by}={what}")
+        for by, what in [(group, option), *choosing]
+        for entry in ENTRIES
+        if by in composed(entry).hydra.runtime.choices
+    ]
+    assert tried, f"no entry has the group {group}"
+    for entry, override in tried:
+        with suppress(HydraException, OmegaConfBaseException):
+            if (group, option) in choices(composed(entry, override)):
+                return entry, resolved(composed(entry, override))
+    return tried[0][0], resolved(composed(*tried[0]))  # which says what is wrong
+
+
+def choices(cfg: DictConfig) -> set[tuple[str, str]]:
+    """(group, option), whatever package the option is put into."""
+    return {(group.partition("@")[0], option) for group, option in cfg.hydra.runtime.choices.items()}
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
     """The config as plain values, with something in the place of what only a user knows (`???`)."""
-    own = OmegaConf.create({key: value for key, value in cfg.items_ex(resolve=False) if key != "hydra"})
-    OmegaConf.set_struct(own, True)
-    for key in OmegaConf.missing_keys(own):
-        OmegaConf.update(own, key, "a user's own")
-    content = OmegaConf.to_container(own, resolve=True)
+    written = OmegaConf.to_container(cfg, resolve=False)
+    assert isinstance(written, dict)
+    del written["hydra"]
+    content = OmegaConf.to_container(OmegaConf.create(_filled(written)), resolve=True)
     assert isinstance(content, dict)
     return content
+
+
+def _filled(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _filled(value) for key, value in node.items()}
+    return "a user's own" if node == "???" else node
 
 
 def targets(node: Any) -> Iterator[dict[str, Any]]:
@@ -98,7 +116,7 @@ def assert_targets_take_their_keys(content: Any) -> None:
 
 
 def test_every_group_on_the_disk_is_known_to_an_entry() -> None:
-    known = {key.partition("@")[0] for entry in ENTRIES for key in composed(entry).hydra.runtime.choices}
+    known = {group for entry in ENTRIES for group, _ in choices(composed(entry))}
     assert {group for group, _ in options()} <= known
 
 
@@ -108,14 +126,18 @@ def test_an_entry_s_defaults_resolve_and_their_targets_take_their_keys(entry: st
     assert_targets_take_their_keys(OmegaConf.to_container(composed(entry).hydra.callbacks))
 
 
-@pytest.mark.parametrize(("group", "option"), [pair for pair in options() if pair[0] != "hydra/launcher"])
+@pytest.mark.parametrize(("group", "option"), [pair for pair in options() if not pair[0].startswith("hydra/")])
 def test_a_config_resolves_and_its_targets_take_its_keys(group: str, option: str) -> None:
-    entry, cfg = through_its_entry(group, option)
-    content = resolved(cfg)
+    entry, content = through_an_entry(group, option)
     assert_targets_take_their_keys(content)
     assert content.keys() <= set(composed(entry)), "a key that nobody reads"
-    if group.startswith("hydra/"):
-        assert_targets_take_their_keys(OmegaConf.to_container(cfg.hydra[group.partition("/")[2]]))
+
+
+@pytest.mark.parametrize("option", [option for group, option in options() if group == "hydra/callbacks"])
+def test_hydra_s_callbacks_take_their_keys(option: str) -> None:
+    assert_targets_take_their_keys(
+        OmegaConf.to_container(OmegaConf.load(CONF / "hydra" / "callbacks" / f"{option}.yaml"))
+    )
 
 
 @pytest.mark.parametrize("option", [option for group, option in options() if group == "hydra/launcher"])
@@ -128,7 +150,8 @@ def test_a_launcher_s_config_fits_its_plugin(option: str) -> None:
 
 @pytest.mark.parametrize("option", [option for group, option in options() if group == "experiment"])
 def test_the_corners_of_an_experiment_s_grid_resolve(option: str) -> None:
-    entry, cfg = through_its_entry("experiment", option)
+    entry, _ = through_an_entry("experiment", option)
+    cfg = composed(entry, f"experiment={option}")
     params = {key: str(value).split(",") for key, value in (cfg.hydra.sweeper.get("params") or {}).items()}
     grid = {key: values for key, values in params.items() if "(" not in values[0]}  # an interval is Optuna's to cut
     for corner in (0, -1):
