@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "reports": {"runs", *DATA},
     "selection": {"runs", "reports", *DATA},
     "loggers": {"runs", "reports", *DATA},
-    "callbacks": {"runs", "modules", "reports", "loggers", *DATA},
+    "callbacks": {"runs", "modules", "reports", "loggers", "selection", *DATA},  # a judge is one: of the selector too
     "commands": {"runs", "modules", "reports", "selection", "loggers", "callbacks", *DATA},
 }
 # Being mended: each goes with the change that mends it.

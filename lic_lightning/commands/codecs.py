@@ -7,20 +7,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from compressai.zoo.image import model_urls
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from lic_lightning.codecs.registry import CodecSpec, Sizes, names, spec
-from lic_lightning.codecs.roles import ROLES, Role, RoleTable, parameters_by_role
+from lic_lightning.codecs.roles import parameters_by_role
 from lic_lightning.codecs.shipped import shipped_lmbdas
 from lic_lightning.codecs.weights import zoo_path
-
-SIDE = 64  # pixels; the work per pixel does not depend on it
+from lic_lightning.codecs.work import kmac_per_pixel
 
 CONVENTION = (
     "kMAC per pixel: multiply-accumulates of convolutions and matrix products (FLOPs / 2), counted densely "
@@ -48,18 +44,6 @@ def describe(codec_spec: CodecSpec) -> Iterator[dict[str, Any]]:
                 "zoo": _zoo_found(codec_spec.name, qualities),
             },
         }
-
-
-@torch.no_grad()
-def kmac_per_pixel(codec: nn.Module, table: RoleTable) -> dict[Role, float]:
-    """Thousand multiply-accumulates per image pixel by role, in one forward pass."""
-    with FlopCounterMode(display=False) as counter:
-        codec(torch.zeros(1, 3, SIDE, SIDE))
-    work: dict[Role, float] = dict.fromkeys(ROLES, 0.0)
-    for prefix, role in table.items():
-        flops = counter.flop_counts.get(f"{type(codec).__name__}.{prefix}", {})
-        work[role] += sum(flops.values()) / 2 / SIDE**2 / 1000
-    return work
 
 
 def _by_sizes(codec_spec: CodecSpec) -> list[tuple[Sizes, list[int]]]:

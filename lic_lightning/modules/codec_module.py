@@ -107,7 +107,7 @@ class CodecModule(pl.LightningModule):
             raise FreezeError(
                 f"freeze={self.freeze_policy.name} trains nothing: choose another policy, or `lic evaluate`"
             )
-        return self.scheduler.of(self.optimizer_factory(trainable))
+        return self.scheduler.of(self.optimizer_factory(trainable), self)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As torch's, after making room for the CDFs of `state_dict`, whose sizes depend on the densities."""

@@ -92,7 +92,7 @@ class HeadModule(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the head."""
-        return self.scheduler.of(self.optimizer_factory(self.head.parameters()))
+        return self.scheduler.of(self.optimizer_factory(self.head.parameters()), self)
 
 
 class JointModule(CodecModule):
@@ -133,7 +133,7 @@ class JointModule(CodecModule):
             {"params": [*self.head.parameters(), *self.weighting.parameters()]},
             {"params": codec, **own},
         ]
-        return self.scheduler.of(self.optimizer_factory(groups))
+        return self.scheduler.of(self.optimizer_factory(groups), self)
 
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         assert batch.label is not None  # every classification set has them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -67,9 +68,16 @@ class Classifier(nn.Module):
         for name, values in {"mean": about.mean, "std": about.std}.items():
             self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (B,K) of pictures (B,3,size,size) uint8."""
-        logits: Tensor = self.network((x / 255 - self.mean) / self.std)
+    @classmethod
+    def of(
+        cls, categories: tuple[str, ...], rejected: tuple[str, ...], backbone: str, size: int, pretrained: bool
+    ) -> Classifier:
+        """An untrained classifier of these settings; see ClassifierInfo."""
+        return cls(ClassifierInfo(categories, rejected, backbone, size), pretrained)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Logits (B,K) of pictures, `image` (B,3,size,size) uint8."""
+        logits: Tensor = self.network((features["image"] / 255 - self.mean) / self.std)
         return logits
 
     def decide(self, probabilities: Tensor) -> list[str]:
@@ -85,7 +93,7 @@ class Classifier(nn.Module):
         """The answer to one picture (3,H,W) uint8: a category, or `reference`."""
         device = next(self.parameters()).device
         with torch.inference_mode():
-            return self.decide(self(middle(image, self.info.size)[None].to(device)).softmax(1))[0]
+            return self.decide(self({"image": middle(image, self.info.size)[None].to(device)}).softmax(1))[0]
 
 
 def middle(image: Tensor, size: int) -> Tensor:

@@ -9,9 +9,9 @@ import polars as pl
 
 from lic_lightning.evaluation.bd_rate import BDRate
 from lic_lightning.reports.tables import bd_table, percent
+from lic_lightning.selection.answers import Answers
 from lic_lightning.selection.choices import WAYS
 from lic_lightning.selection.encoders import REFERENCE
-from lic_lightning.selection.training import Answers
 
 ALL = "all"
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from PIL import Image
 from skimage import data as skimage_data
+from torch.optim.lr_scheduler import OneCycleLR
+from torchvision.transforms import v2
 
+from lic_lightning.data.dataset import Category
 from lic_lightning.data.layouts.folder import FolderDataset
+from lic_lightning.data.squares import Squares
+from lic_lightning.modules.head_module import HeadModule
+from lic_lightning.modules.schedule import Schedule
+from lic_lightning.selection.answers import ask, choose_threshold
 from lic_lightning.selection.classifier import (
     Classifier,
     ClassifierError,
@@ -19,7 +28,6 @@ from lic_lightning.selection.classifier import (
     middle,
     save_classifier,
 )
-from lic_lightning.selection.training import Training, ask, choose_threshold, train
 
 INFO = ClassifierInfo(("food", "sky", "general"), ("general",), "mobilenetv3_small_050", 32)
 
@@ -39,10 +47,20 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, FolderDatase
 
 @pytest.fixture(scope="module")
 def trained(pictures: dict[str, FolderDataset]) -> Classifier:
-    lines: list[str] = []
-    classifier = train(INFO, False, pictures, pictures, Training(epochs=12, batch_size=12, threads=1), lines.append)
-    assert len(lines) == 12
-    return classifier
+    split = {"train": 12 - 2, "val": 1, "test": 1}
+    categories = {name: Category(name, images, split) for name, images in pictures.items()}
+    rejected = {"general": categories.pop("general")}
+    augment = v2.Compose([v2.RandomResizedCrop(32, (0.3, 1.0)), v2.RandomHorizontalFlip()])
+    data = Squares(categories, rejected, middle, 32, augment, batch_size=15)
+    data.setup()
+    torch.manual_seed(0)
+    head = partial(Classifier.of, backbone=INFO.backbone, size=INFO.size, pretrained=False)
+    whole = Schedule(partial(OneCycleLR, max_lr=2e-3), "step", whole=True)
+    module = HeadModule(data, head, partial(torch.optim.AdamW, lr=2e-3), whole, label_smoothing=0.1, balance=True)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = pl.Trainer(accelerator="cpu", max_epochs=20, enable_model_summary=False, **quiet)
+    trainer.fit(module, data)
+    return module.head.eval()
 
 
 def test_it_learns_and_counts_its_answers(trained: Classifier, pictures: dict[str, FolderDataset]) -> None:

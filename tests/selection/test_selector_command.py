@@ -7,11 +7,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from lic_lightning import cli
 from lic_lightning.commands import selector as select_encoder
 from lic_lightning.evaluation.results import read_rows
+from lic_lightning.modules.head_module import HeadModule
 from lic_lightning.selection.choices import ChoicesError
+from lic_lightning.selection.classifier import CLASSIFIER, ClassifierError, load_classifier
 
 CATEGORIES = ("+category@categories.food=food", "+category@categories.general=general")
 SMALL = ("test_sets@categories=none", "~category@rejected.general", "size=32", "training.epochs=1", "threads=1")
@@ -60,3 +64,33 @@ def test_the_tables_come_from_the_rows_of_the_sweep(
 
     with pytest.raises(ChoicesError, match="evaluated on other photographs of food"):
         lic_selector(monkeypatch, f"encoders={sweep}", "split_seed=1")
+
+
+@pytest.mark.parametrize("stop_at", [4, 6])
+def test_a_killed_training_goes_on_exactly(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    monkeypatch.setenv("LIC_DATA", str(photographs))
+    monkeypatch.setenv("LIC_OUTPUT", str(tmp_path))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    settings = ("training.epochs=3", "training.batch_size=3", "trainer.accelerator=cpu")
+    lic_selector(monkeypatch, *settings, "name=whole")
+    step, taken = HeadModule.training_step, 0
+
+    def killed(self: HeadModule, batch: object, batch_idx: int) -> torch.Tensor:
+        nonlocal taken
+        if (taken := taken + 1) > stop_at:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(HeadModule, "training_step", killed)
+    with pytest.raises(SystemExit):
+        lic_selector(monkeypatch, *settings, "name=halves")
+    monkeypatch.setattr(HeadModule, "training_step", step)
+    assert not (tmp_path / "halves" / CLASSIFIER).exists()
+    with pytest.raises(ClassifierError, match=r"a training of other settings was stopped in .*halves.* resume=null"):
+        lic_selector(monkeypatch, *settings, "name=halves", "training.lr=0.1")
+    lic_selector(monkeypatch, *settings, "name=halves")
+    whole, halves = (load_file(tmp_path / name / CLASSIFIER) for name in ("whole", "halves"))
+    assert [name for name in whole if not whole[name].equal(halves[name])] == []
+    assert load_classifier(tmp_path / "whole").info == load_classifier(tmp_path / "halves").info
