@@ -15,9 +15,10 @@ from compressai.zoo.image import model_architectures as architectures
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents, cut, pad
+from lic_lightning.codecs.latents import Latents, cut
 from lic_lightning.codecs.layers.fronts import fronts
 from lic_lightning.codecs.networks.autoregressive import Mbt2018, set_coder
+from lic_lightning.codecs.padding import Frame
 from lic_lightning.codecs.quantization import set_quantizer
 from lic_lightning.codecs.weights import load_codec, save_state
 from lic_lightning.data.images import read_image
@@ -92,7 +93,7 @@ def test_both_syntaxes_have_the_same_symbols(name: str, height: int, width: int)
     The decoded images may differ by more than ŷ does: the synthesis of cheng2020 has three inverse GDNs, which make
     numbers in the thousands of random latents, so that a last bit of those is 1e-3 of an image's range.
     """
-    codec, x = spread_codec(name), pad(photograph(height, width), 64)
+    codec, x = spread_codec(name), Frame(height, width, 64).pad(photograph(height, width))
     ours = cut(codec).analyse(x)
     strings = cut(codec).write(ours)["strings"]
     set_coder(codec, "compressai")

@@ -27,7 +27,7 @@ def decoded(charm: ChARM, y: Tensor) -> Tensor:
     """ŷ of y (M,): one picture of one position."""
     hyper = torch.zeros(1, M, 1, 1)
     with torch.no_grad():
-        return charm(y.reshape(1, M, 1, 1), hyper, hyper)[0].flatten()
+        return charm(y.reshape(1, M, 1, 1), hyper, hyper).y_hat.flatten()
 
 
 def test_a_value_is_rounded_around_its_mean_and_moved_by_half_the_tangent() -> None:
@@ -43,13 +43,12 @@ def test_the_residual_prediction_reaches_half_a_step_and_no_more(sign: int) -> N
     torch.testing.assert_close(decoded(constant_charm(0.0, 2.0, sign * 50.0), y) - y, torch.full((M,), sign * 0.5))
 
 
-def test_the_likelihood_is_that_of_the_value_before_its_residual() -> None:
-    """Mass of the unit interval around 0 under a Gaussian of deviation 2."""
+def test_what_is_written_is_the_value_before_its_residual() -> None:
     charm = constant_charm(mean=0.3, scale=2.0, residual=50.0)
     hyper = torch.zeros(1, M, 1, 1)
-    _, scales, likelihoods = charm(torch.full((1, M, 1, 1), 0.4), hyper, hyper)
-    torch.testing.assert_close(likelihoods, torch.full_like(likelihoods, math.erf(0.5 / 2 / math.sqrt(2))))
-    assert scales.eq(2).all()
+    coded = charm(torch.full((1, M, 1, 1), 0.4), hyper, hyper)
+    for values, expected in ((coded.written, 0.3), (coded.means, 0.3), (coded.y_hat, 0.8), (coded.scales, 2.0)):
+        torch.testing.assert_close(values, torch.full_like(values, expected))
 
 
 def test_later_slices_see_the_first_five_with_their_residual_and_the_residual_net_without() -> None:
@@ -60,7 +59,7 @@ def test_later_slices_see_the_first_five_with_their_residual_and_the_residual_ne
         charm.get_submodule(name).register_forward_pre_hook(lambda _, given, name=name: seen.update({name: given[0]}))
     y, means, scales = (torch.randn(1, M, 3, 2) * 4 for _ in range(3))
     with torch.no_grad():
-        y_hat, _, _ = charm(y, means, scales)
+        y_hat = charm(y, means, scales).y_hat
         mean = charm.mean[7](seen["mean.7"])
     rounded = torch.round(y[:, 14:16] - mean) + mean
     assert seen["mean.7"].equal(torch.cat([means, y_hat[:, :10]], 1))
