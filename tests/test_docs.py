@@ -139,6 +139,20 @@ def test_python_in_the_pages_parses(page: str, text: str) -> None:
     ast.parse(text)
 
 
+ROOMS = (ROOT / "docs/concepts/rooms.md").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w/-]+\.(?:py|yaml))`", ROOMS))))
+def test_the_page_of_rooms_names_files_that_exist(path: str) -> None:
+    assert any((folder / path).is_file() for folder in (ROOT, ROOT / "lic_lightning"))
+
+
+@pytest.mark.parametrize(("path", "name"), re.findall(r"^\| `([\w/]+\.py)` \| `(\w+)`", ROOMS, re.MULTILINE))
+def test_the_page_of_rooms_names_what_stands_in_the_file(path: str, name: str) -> None:
+    tree = ast.parse((ROOT / "lic_lightning" / path).read_text())
+    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
 @pytest.mark.parametrize("group", ["category", "test_sets"])
 def test_every_data_config_is_in_the_page_of_layouts(group: str) -> None:
     text = (ROOT / "docs/how-to/data-layouts.md").read_text()

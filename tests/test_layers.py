@@ -39,8 +39,6 @@ ARROWS: dict[str, set[str]] = {
     "callbacks": {"runs", "modules", "reports", "loggers", "selection", *DATA},  # a judge is one: of the selector too
     "commands": {"runs", "modules", "reports", "selection", "loggers", "callbacks", *DATA},
 }
-# Being mended: each goes with the change that mends it.
-KNOWN: set[tuple[str, str]] = set()
 FRAMEWORKS = {
     "hydra": {"commands", "callbacks", "runs"},
     "omegaconf": {"commands", "callbacks", "runs"},
@@ -83,14 +81,8 @@ def test_every_room_has_its_arrows() -> None:
 
 @pytest.mark.parametrize("room", ARROWS)
 def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
-    known = {used for here, used in KNOWN if here == room}
-    wrong = {str(file): used for file in rooms()[room] if (used := rooms_used(file) - ARROWS[room] - known - {room})}
+    wrong = {str(file): used for file in rooms()[room] if (used := rooms_used(file) - ARROWS[room] - {room})}
     assert not wrong
-
-
-@pytest.mark.parametrize(("room", "used"), sorted(KNOWN))
-def test_an_exception_goes_when_it_is_no_longer_needed(room: str, used: str) -> None:
-    assert any(used in rooms_used(file) for file in rooms()[room]), f"take {room} → {used} out of KNOWN"
 
 
 def test_the_arrows_make_no_circle() -> None:
