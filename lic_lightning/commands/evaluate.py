@@ -28,10 +28,10 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
     if run.finished:
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
     else:
+        provenance.record(cfg, folder)
         cfg = with_weights(cfg)
         codec = instantiate(cfg.codec)
         test_sets = instantiate(cfg.data).test_sets
-        provenance.record(cfg, folder)
         claimed = untrained(decoder_fingerprint(codec, spec(cfg.codec.name).roles))
         cache = Path(cfg.paths.output) / "reference"
         settings = instantiate(cfg.evaluation)

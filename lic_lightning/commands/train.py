@@ -49,7 +49,7 @@ def train(cfg: DictConfig, folder: Path) -> Run:
 
 def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
     """Puts together what `cfg` names, trains it, and has it judged."""
-    cfg = with_weights(cfg)
+    written, cfg = cfg, with_weights(cfg)
     pl.seed_everything(cfg.seed, workers=True)
     codec = instantiate(cfg.start)
     start = copy.deepcopy(codec)
@@ -63,7 +63,7 @@ def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
     data = put_together(cfg.data, **parts)
     module = put_together(cfg.module, data=data, **parts)
     data.setup()
-    provenance.record(cfg, folder)
+    provenance.record(written, folder)
     data.write_splits(folder / "splits.json")
     trainer: pl.Trainer = instantiate(
         cfg.trainer,

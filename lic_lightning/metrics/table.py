@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,6 +56,8 @@ class Metric:
         """The scale on which curves are compared and drawn, of a number or an array of raw means."""
         if not self.in_db:
             return 100 * means if self.unit == "%" else means
+        if isinstance(means, float):  # an image's own: NumPy's logarithm differs in the last bit
+            return math.inf if means >= 1 else -10 * math.log10(1 - means)
         import numpy as np
 
         with np.errstate(divide="ignore"):

@@ -1,6 +1,7 @@
 """`lic recognize`: heads on latents, the baselines on pixels, and codecs that train with their heads."""
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from lic_lightning.data.latent_store import StoreError
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.heads.head_file import load_head
 from lic_lightning.reports.html import write_page
+from lic_lightning.runs.folder import RunFolder
 
 
 def test_a_head_on_latents_from_the_store_to_rows(lic_recognize):
@@ -117,6 +119,19 @@ def test_the_encoder_moves_and_the_decoder_does_not(lic_recognize, tmp_path):
     with torch.no_grad():
         encoded = tuned.compress(torch.rand(1, 3, 64, 64))
         assert base.decompress(**encoded)["x_hat"].equal(tuned.decompress(**encoded)["x_hat"])
+
+
+def test_a_joint_run_is_read_as_any_other_run(lic_recognize, tmp_path):
+    torch.manual_seed(5)
+    base = str(tmp_path / "base.safetensors")
+    save_state(load_codec("mbt2018-mean", weights="none", lmbda=0.013, N=8, M=12), Path(base))
+    folder = lic_recognize("task=joint", f"codec.weights={base}", "task.codec_lr=0.1")
+    [run] = [RunFolder(path.parent) for path in folder.glob("*/results.parquet")]
+    made = run.delta(base)
+    assert (run.category, made.info.category) == ("photographs", "photographs")
+    assert {name.split(".")[0] for name in made.tensors} == {"g_a", "h_a"}
+    last = load_codec("mbt2018-mean", weights=str(run.path / "checkpoints" / "last.ckpt"), lmbda=0.013)
+    assert last.g_s[0].weight.equal(load_codec("mbt2018-mean", weights=base, lmbda=0.013).g_s[0].weight)
 
 
 def test_all_of_the_codec_may_train_as_in_the_paper(lic_recognize):

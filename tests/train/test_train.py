@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from lic_lightning.codecs.weights import WeightsError
 from lic_lightning.evaluation.results import read_rows
+from lic_lightning.runs.folder import RunFolder
 
 Lic = Callable[..., Path]
 
@@ -57,6 +58,8 @@ def test_a_run_starts_from_a_finished_one_of_its_sweep(lic_train: Lic) -> None:
     for config in start.parents[1].glob("*/*/config.yaml"):
         after = load_file(config.with_name("codec.safetensors"))
         assert all(torch.equal(after[name], tensor) for name, tensor in before.items() if name.startswith("g_s"))
+        if config.parent != start:  # what is written down is the run, which its readers follow, and no path
+            assert RunFolder(config.parent).codec_settings()["weights"] == str(start / "codec.safetensors")
     assert len(list(start.parents[1].glob("*/*/codec.safetensors"))) == 3
 
 
