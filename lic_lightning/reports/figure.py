@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
-from lic_lightning.evaluation.anchors import PUBLISHED
+from lic_lightning.evaluation.anchors import names
 from lic_lightning.evaluation.curve import Curve
 
 # Colour by light and by dark ground. Tuned curves: Okabe and Ito's, told apart with colour-blind eyes
@@ -32,6 +33,7 @@ SYMBOLS = {"circle": "o", "diamond": "D", "triangle-up": "^", "cross": "P", "squ
 SYMBOLS |= {"hexagon": "h", "star": "*", "pentagon": "p", "x": "X", "star-diamond": "d", "hourglass": "8"}
 SYMBOLS |= {"asterisk-open": "1", "bowtie": "<", "square-open": "H"}
 TUNED_PAINTS = 8  # then they repeat, with another marker
+REFERENCE_SYMBOLS = ("square", "hexagon", "star", "pentagon")
 TUNED_SYMBOLS = ("circle", "diamond", "triangle-up", "cross")
 CLASSIC_SYMBOLS = {"jpeg": "triangle-up", "webp": "triangle-down", "jpeg2000": "hexagon", "avif": "star"}
 PUBLISHED_SYMBOLS = ("x", "cross", "star-diamond", "hourglass", "asterisk-open", "bowtie", "square-open")
@@ -98,18 +100,18 @@ class Figure:
 def paints(found: Sequence[Curve]) -> dict[str, Paint]:
     """Curve id → paint, published curves too; a curve has the same in every figure of a report."""
     chosen: dict[str, Paint] = {}
-    tuned = dict.fromkeys(curve.id for curve in found if curve.role == "tuned")
+    tuned, references = (dict.fromkeys(c.id for c in found if c.role == role) for role in ("tuned", "reference"))
+    for name, symbol in zip(references, cycle(REFERENCE_SYMBOLS), strict=False):
+        chosen[name] = Paint("reference", symbol, "dash")
     for index, name in enumerate(tuned):
         symbol = TUNED_SYMBOLS[index // TUNED_PAINTS % len(TUNED_SYMBOLS)]
         chosen[name] = Paint(f"tuned-{index % TUNED_PAINTS}", symbol)
     for curve in found:
-        if curve.role == "reference":
-            chosen[curve.id] = Paint("reference", "square", "dash")
         if curve.role == "classic":
             colour = f"classic-{curve.codec}"
             colour = colour if colour in PALETTE else "published"
             chosen[curve.id] = Paint(colour, CLASSIC_SYMBOLS.get(curve.codec, "pentagon"), "dot")
-    for name, symbol in zip(dict.fromkeys(anchor.name for anchor in PUBLISHED), PUBLISHED_SYMBOLS, strict=True):
+    for name, symbol in zip(names(), PUBLISHED_SYMBOLS, strict=True):
         chosen[name] = Paint("published", symbol, "dot")
     return chosen
 

@@ -69,64 +69,12 @@ def as_markdown(entries: Sequence[Entry]) -> str:
 
 def as_csv(entries: Sequence[Entry]) -> str:
     """The table with full precision: one line per curve, test set and metric; `refused` holds the reason."""
-    records: list[dict[str, Any]] = []
-    for entry in entries:
-        for metric, answer in entry.answers.items():
-            record: dict[str, Any] = {
-                "curve": entry.curve.id,
-                "name": entry.curve.name,
-                "category": entry.curve.category,
-                "freeze": entry.curve.freeze,
-                "test_set": entry.curve.place,
-                "metric": metric,
-                "points": len(entry.curve.rate),
-                "method": "",
-                "domain": "",
-                "bd_rate": "",
-                "low": "",
-                "high": "",
-                "overlap": "",
-                "refused": "",
-                "warnings": "",
-            }
-            if isinstance(answer, BDRate):
-                low, high = answer.interval or ("", "")
-                record |= {"method": answer.method, "domain": answer.domain, "bd_rate": answer.bd_rate}
-                record |= {
-                    "low": low,
-                    "high": high,
-                    "overlap": answer.overlap,
-                    "warnings": "; ".join(answer.warnings),
-                }
-            else:
-                record["refused"] = str(answer)
-            records.append(record)
-    return _csv(records)
+    return _csv([_record(entry, *answer) for entry in entries for answer in entry.answers.items()])
 
 
 def points_csv(rows: pl.DataFrame) -> str:
     """Every RD point: means over one test set at one λ, of tuned, reference and classic codecs."""
-    records = []
-    for curve in curves(rows):
-        for index, (lmbda, rate) in enumerate(zip(curve.lmbda, curve.rate, strict=True)):
-            quality = {metric: values[index] for metric, values in curve.quality.items()}
-            records.append(
-                {
-                    "role": curve.role,
-                    "curve": curve.id,
-                    "name": curve.name,
-                    "category": curve.category,
-                    "freeze": curve.freeze,
-                    "test_set": curve.place,
-                    "domain": curve.domain,
-                    "images": len(curve.images),
-                    "lmbda": lmbda,
-                    "weights": curve.weights[index],
-                    "bpp": rate,
-                    **_means(quality),
-                }
-            )
-    return _csv(records)
+    return _csv([_point(curve, index) for curve in curves(rows) for index in range(len(curve.rate))])
 
 
 def protocol(entries: Sequence[Entry]) -> str:
@@ -194,6 +142,40 @@ def _header(entries: Sequence[Entry]) -> list[str]:
 def _cells(entry: Entry) -> list[str]:
     curve = entry.curve
     return [curve.name, curve.place, str(len(curve.rate)), *map(bd_text, entry.answers.values())]
+
+
+def _record(entry: Entry, metric: str, answer: BDRate | BDRateRefused) -> dict[str, Any]:
+    number = answer if isinstance(answer, BDRate) else None
+    low, high = (number and number.interval) or ("", "")
+    return {
+        **_curve(entry.curve),
+        "metric": metric,
+        "points": len(entry.curve.rate),
+        **{key: getattr(number, key, "") for key in ("method", "domain", "bd_rate")},
+        "low": low,
+        "high": high,
+        "overlap": number.overlap if number else "",
+        "refused": "" if number else str(answer),
+        "warnings": "; ".join(number.warnings) if number else "",
+    }
+
+
+def _point(curve: Curve, index: int) -> dict[str, Any]:
+    return {
+        "role": curve.role,
+        **_curve(curve),
+        "domain": curve.domain,
+        "images": len(curve.images),
+        "lmbda": curve.lmbda[index],
+        "weights": curve.weights[index],
+        "bpp": curve.rate[index],
+        **_means({metric: values[index] for metric, values in curve.quality.items()}),
+    }
+
+
+def _curve(curve: Curve) -> dict[str, str]:
+    keys = {"curve": "id", "name": "name", "category": "category", "freeze": "freeze", "test_set": "place"}
+    return {column: getattr(curve, key) for column, key in keys.items()}
 
 
 def _means(quality: Mapping[str, float]) -> dict[str, float | str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from lic_lightning.evaluation.bd_rate import BDRate
-from lic_lightning.reports.tables import bd_table, percent
+from lic_lightning.reports.tables import bd_table, bd_text, markdown_table, percent
 from lic_lightning.selection.answers import Answers
 from lic_lightning.selection.choices import WAYS
 from lic_lightning.selection.encoders import REFERENCE
@@ -80,7 +80,7 @@ def confusion(answers: Answers, classifier_size: tuple[int, int]) -> str:
     return "\n\n".join(
         [
             "## The classifier on the test splits",
-            _table(["is \\ answered", *answers.choices], rows),
+            markdown_table(["is \\ answered", *answers.choices], rows),
             f"Accuracy {100 * answers.accuracy:.1f} % of {int(answers.confusion.sum())} photographs; {parameters:,} "
             f"parameters, {size / 1e6:.2f} MB, {1000 * answers.seconds:.1f} ms a photograph. Right for a photograph "
             "of no category is the reference.",
@@ -109,7 +109,7 @@ def _ways(chosen: pl.DataFrame, table: pl.DataFrame, bootstrap: int) -> str:
     return "\n\n".join(
         [
             "## What each way of choosing saves",
-            _table(head, rows),
+            markdown_table(head, rows, left=3),
             f"Against the reference, negative is better. R + λD and seconds are means over λ {lmbdas}; BD-rate (pchip) "
             "needs four of them [95 % paired bootstrap over photographs]. Seconds to encode include choosing: the best "
             "of K codes and decodes with every encoder. Real bytes, decoded by the one reference decoder.",
@@ -130,14 +130,8 @@ def _bd_rates(chosen: pl.DataFrame, bootstrap: int) -> Mapping[tuple[str, str], 
         test_set=pl.lit(ALL), test_set_digest=pl.lit(ALL), image=pl.concat_str("test_set", "image", separator="/")
     )
     entries = bd_table(pl.concat([own, pooled]), bootstrap=bootstrap)
-    return {(entry.curve.test_set, entry.curve.id): _bd(entry.answers["psnr"]) for entry in entries}
-
-
-def _bd(answer: object) -> str:
-    if not isinstance(answer, BDRate):
-        return f"none: {answer}"
-    interval = f" [{percent(answer.interval[0])}, {percent(answer.interval[1])}]" if answer.interval else ""
-    return f"{percent(answer.bd_rate)} %{interval}"
+    answers = {(entry.curve.test_set, entry.curve.id): entry.answers["psnr"] for entry in entries}
+    return {of: bd_text(a) if isinstance(a, BDRate) else f"none: {a}" for of, a in answers.items()}
 
 
 def _picks(chosen: pl.DataFrame) -> str:
@@ -150,7 +144,11 @@ def _picks(chosen: pl.DataFrame) -> str:
             [f"**{test_set}**", *(f"{100 * len(own.filter(encoder=name)) / len(own):.0f} %" for name in encoders)]
         )
     return "\n\n".join(
-        ["## Which encoder is the best of K", _table(["photographs of \\ best", *encoders], rows), "Shares over all λ."]
+        [
+            "## Which encoder is the best of K",
+            markdown_table(["photographs of \\ best", *encoders], rows),
+            "Shares over all λ.",
+        ]
     )
 
 
@@ -166,14 +164,9 @@ def _deployment(table: pl.DataFrame, deployed: Sequence[Deployed]) -> str:
     return "\n\n".join(
         [
             "## What deployment costs: one decoder, an encoder a category",
-            _table(head, rows),
+            markdown_table(head, rows),
             "MB are those of the delta: the tensors that changed, stored exactly (`lic export --delta`). kMAC per "
             "pixel are those of encoding, the same for every encoder and the reference; the best of K spends "
             "K + 1 times as many, and decodes as often.",
         ]
     )
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

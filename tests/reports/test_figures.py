@@ -119,6 +119,11 @@ def test_every_paint_has_a_colour_and_a_marker_in_both_renderers(found):
     go.Figure(go.Scatter(x=[0], y=[0], marker={"symbol": list(SYMBOLS)}))  # plotly knows them all
 
 
+def test_two_references_are_told_apart(found):
+    chosen = paints(found)
+    assert chosen["r"] != chosen["q"]
+
+
 def test_colours_of_the_palette_are_told_apart():
     for theme in (0, 1):
         tuned = [both[theme] for name, both in PALETTE.items() if name.startswith("tuned")]
