@@ -134,6 +134,18 @@ def test_latents_are_read_without_the_synthesis(make_codec: MakeCodec, name: str
     assert latents.scales.equal(expected.scales)
 
 
+def test_a_file_that_is_coded_while_another_is_does_not_disturb_it(make_codec: MakeCodec, photograph: Tensor) -> None:
+    """Nothing that coding changes is seen by another codec: no class is patched, no coder is shared."""
+    codec = make_codec("mbt2018-mean")
+    outer, inner = FileCodec("mbt2018-mean", codec), FileCodec("mbt2018-mean", make_codec("mbt2018-mean"))
+    expected = outer.encode(photograph)
+    other: list[bytes] = []
+    codec.h_a.register_forward_hook(lambda *_: other.append(inner.encode(photograph.flip(2))) if not other else None)
+    codec.h_s.register_forward_hook(lambda *_: other.append(inner.encode(photograph)))
+    assert outer.encode(photograph) == expected
+    assert outer.decode(expected).equal(inner.decode(expected))
+
+
 def test_the_codec_stays_as_it_was(mean: FileCodec, photograph: Tensor) -> None:
     before = dict(mean.codec.named_children())
     mean.decode(mean.encode(photograph))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data import FolderDataset, Sample
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
+from lic_lightning.evaluation.image_row import image_row
 from lic_lightning.metrics.image import MetricError, build_metrics, psnr
 
 
@@ -51,6 +54,28 @@ def test_any_size_is_coded(codec: nn.Module, size: tuple[int, int]) -> None:
     assert (row["height"], row["width"]) == size
     assert row["bpp"] == row["bytes"] * 8 / (size[0] * size[1])
     assert row["bytes"] == sum(row["stream_bytes"]) > 0
+
+
+def test_each_transform_runs_once_to_write_and_once_to_read(codec: nn.Module) -> None:
+    runs: Counter[str] = Counter()
+    hooks = [
+        codec.get_submodule(name)[0].register_forward_hook(lambda *_, name=name: runs.update([name]))
+        for name in ("g_a", "h_a", "h_s", "g_s")
+    ]
+    image_row(Pictures((64, 64))[0].image, codec, None, 64, {})
+    for hook in hooks:
+        hook.remove()
+    assert runs == {"g_a": 1, "h_a": 1, "h_s": 2, "g_s": 1}
+
+
+def test_the_estimate_is_of_what_was_written(codec: nn.Module) -> None:
+    """The likelihoods of a whole forward of the padded picture, over its visible pixels."""
+    (picture,) = [Pictures((100, 90))[0].image]
+    row = image_row(picture, codec, None, 64, {})
+    with torch.no_grad():
+        likelihoods = codec(F.pad(picture, (19, 19, 14, 14))[None].float() / 255)["likelihoods"]
+    bits = -sum(likelihood.log2().sum().item() for likelihood in likelihoods.values())
+    assert row["bpp_estimated"] == pytest.approx(bits / (100 * 90), rel=1e-6)
 
 
 def test_ms_ssim_of_a_small_image_is_left_out(codec: nn.Module) -> None:
