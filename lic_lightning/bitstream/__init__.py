@@ -10,15 +10,3 @@ from lic_lightning.bitstream.errors import (
     TooLargeError,
 )
 from lic_lightning.bitstream.file_codec import FileCodec
-
-__all__ = [
-    "BitstreamError",
-    "Container",
-    "DamagedError",
-    "DecoderNotFoundError",
-    "FileCodec",
-    "ForeignFileError",
-    "LatentsError",
-    "TooLargeError",
-    "parse",
-]

@@ -12,12 +12,12 @@ import numpy as np
 from compressai.entropy_models import EntropyBottleneck
 from torch import nn
 
-from lic_lightning.codecs.rans import RansReader, RansWriter, Reader, Tables, Writer
+from lic_lightning.codecs.rans import Coder, Reader, Tables, Writer
 
 SPARE_BYTES = 65536
 
 
-class FileCoder:
+class FileCoder(Coder):
     """A file's coder: one string for each stream, however many parts a cut writes it in; every symbol is checked.
 
     The native decoder does not look where its input ends: a stream that stands for fewer symbols than it is asked for
@@ -30,21 +30,22 @@ class FileCoder:
 
     def __init__(self, most_symbols: int = 0) -> None:
         self._zeros = bytes(2 * most_symbols + SPARE_BYTES)
-        self._streams: dict[str, _Stream] = {}
+        self._writers: dict[str, _Writer] = {}
+        self._readers: dict[str, _Reader] = {}
 
-    def writer(self, stream: str) -> _Stream:
+    def writer(self, stream: str) -> Writer:
         """Goes on writing a stream; its bytes come from `strings`, once all parts are written."""
-        return self._streams.setdefault(stream, _Stream(writer=RansWriter()))
+        return self._writers.setdefault(stream, _Writer())
 
-    def reader(self, stream: str, string: bytes) -> _Stream:
+    def reader(self, stream: str, string: bytes) -> Reader:
         """Goes on reading a stream; `string` is taken the first time."""
-        if stream not in self._streams:
-            self._streams[stream] = _Stream(reader=RansReader(string + self._zeros))
-        return self._streams[stream]
+        if stream not in self._readers:
+            self._readers[stream] = _Reader(string + self._zeros)
+        return self._readers[stream]
 
     def strings(self, streams: Sequence[str]) -> tuple[bytes, ...]:
         """What was written, in this order."""
-        return tuple(self._streams[stream].string() for stream in streams)
+        return tuple(self._writers[stream].string() for stream in streams)
 
     @property
     def crc(self) -> int:
@@ -53,35 +54,36 @@ class FileCoder:
         Symbols are integers, on which any two machines agree as long as entropy decoding goes right. ŷ itself is not
         taken: it is symbol + mean, and a mean's last bit may differ between processors without harm to the picture.
         """
-        return reduce(xor, {stream.crc for stream in self._streams.values()}, 0)
+        crcs = {writer.crc for writer in self._writers.values()} | {reader.crc for reader in self._readers.values()}
+        return reduce(xor, crcs, 0)
 
 
-class _Stream:
-    """One stream with the CRC-32 of its symbols, as little-endian int32 in coding order."""
-
-    def __init__(self, writer: Writer | None = None, reader: Reader | None = None) -> None:
-        self._writer, self._reader, self.crc = writer, reader, 0
+class _Writer(Writer):
+    crc = 0  # CRC-32 of the symbols so far
 
     def write(self, symbols: list[int], indexes: list[int], tables: Tables) -> None:
-        assert self._writer is not None
-        self._check(symbols)
-        self._writer.write(symbols, indexes, tables)
+        self.crc = _crc(symbols, self.crc)
+        super().write(symbols, indexes, tables)
 
     def flush(self) -> bytes:
         return b""  # other parts may follow
 
     def string(self) -> bytes:
-        assert self._writer is not None
-        return self._writer.flush()
+        return super().flush()
+
+
+class _Reader(Reader):
+    crc = 0
 
     def read(self, indexes: list[int], tables: Tables) -> list[int]:
-        assert self._reader is not None
-        symbols = self._reader.read(indexes, tables)
-        self._check(symbols)
+        symbols = super().read(indexes, tables)
+        self.crc = _crc(symbols, self.crc)
         return symbols
 
-    def _check(self, symbols: list[int]) -> None:
-        self.crc = zlib.crc32(np.array(symbols, dtype="<i4").data, self.crc)
+
+def _crc(symbols: list[int], before: int) -> int:
+    """Goes on from the CRC-32 of what came before, with the symbols as little-endian int32 in coding order."""
+    return zlib.crc32(np.array(symbols, dtype="<i4").data, before)
 
 
 def least_bits(codec: nn.Module) -> float:

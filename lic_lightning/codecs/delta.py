@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from lic_lightning.codecs.described import NotDescribedError, described, load_described
+from lic_lightning.codecs.described import described, load_described
 from lic_lightning.codecs.fingerprint import codec_fingerprint
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import named_tensors, tensor_roles
@@ -89,13 +89,11 @@ def read_delta(path: Path) -> Delta:
         FileNotFoundError: no such file.
         DeltaError: not a delta.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no delta at {path}")
+    about, tensors = load_described(path, KEY, "delta", DeltaError, "export --delta")
     try:
-        about, tensors = load_described(path, KEY)
         return Delta(DeltaInfo(**about), tensors)
-    except (NotDescribedError, TypeError) as error:
-        raise DeltaError(f"{path} is not the file of a delta") from error
+    except TypeError as error:
+        raise DeltaError(f"{path} says of its delta {about}") from error
 
 
 def apply_delta(base: nn.Module, made: Delta) -> nn.Module:

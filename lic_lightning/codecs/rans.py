@@ -1,4 +1,4 @@
-"""Symbols to bytes and back: CompressAI's native rANS coder behind two small protocols.
+"""Symbols to bytes and back, by CompressAI's native rANS coder.
 
 A cut writes and reads through a `Coder` that it is given, one named stream after the other. `RANS` gives CompressAI's
 own strings; the file format gives a coder that checks symbols and stays within its bytes (`bitstream.symbols`).
@@ -7,7 +7,7 @@ own strings; the file format gives a coder that checks symbols and stays within 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from compressai.ans import BufferedRansEncoder, RansDecoder
@@ -22,35 +22,8 @@ class Tables(NamedTuple):
     offsets: list[int]
 
 
-class Writer(Protocol):
-    """One string in the making."""
-
-    def write(self, symbols: list[int], indexes: list[int], tables: Tables) -> None:
-        """Adds symbols, each coded by the table of its index."""
-
-    def flush(self) -> bytes:
-        """The string, once all is written: rANS writes backwards."""
-
-
-class Reader(Protocol):
-    """One string being read."""
-
-    def read(self, indexes: list[int], tables: Tables) -> list[int]:
-        """The next symbols, one for each index."""
-
-
-class Coder(Protocol):
-    """Makes writers and readers for the strings of a stream, called by its name in the cut ("y", "z")."""
-
-    def writer(self, stream: str) -> Writer:
-        """A new string of a stream."""
-
-    def reader(self, stream: str, string: bytes) -> Reader:
-        """A string of a stream, from its beginning."""
-
-
-class RansWriter:
-    """CompressAI's encoder."""
+class Writer:
+    """One string in the making, by CompressAI's encoder."""
 
     def __init__(self) -> None:
         self._encoder = BufferedRansEncoder()
@@ -60,12 +33,12 @@ class RansWriter:
         self._encoder.encode_with_indexes(symbols, indexes, *tables)
 
     def flush(self) -> bytes:
-        """The string."""
+        """The string, once all is written: rANS writes backwards."""
         return self._encoder.flush()
 
 
-class RansReader:
-    """CompressAI's decoder. It does not look where its string ends."""
+class Reader:
+    """One string being read, by CompressAI's decoder. It does not look where its string ends."""
 
     def __init__(self, string: bytes) -> None:
         self._decoder = RansDecoder()
@@ -76,19 +49,22 @@ class RansReader:
         return self._decoder.decode_stream(indexes, *tables)
 
 
-class Rans:
-    """Every string by itself, as CompressAI's models write and read them."""
+class Coder:
+    """Makes writers and readers for the strings of a stream, called by its name in the cut ("y", "z").
 
-    def writer(self, stream: str) -> RansWriter:
-        """A new string."""
-        return RansWriter()
+    This one takes every string by itself, as CompressAI's models write and read them.
+    """
 
-    def reader(self, stream: str, string: bytes) -> RansReader:
-        """A string, from its beginning."""
-        return RansReader(string)
+    def writer(self, stream: str) -> Writer:
+        """A new string of a stream."""
+        return Writer()
+
+    def reader(self, stream: str, string: bytes) -> Reader:
+        """A string of a stream, from its beginning."""
+        return Reader(string)
 
 
-RANS = Rans()
+RANS = Coder()
 
 
 def encode(coder: Coder, stream: str, symbols: Tensor, indexes: Tensor, tables: Tables) -> list[bytes]:

@@ -60,12 +60,12 @@ def analysis(g_a: nn.Module, image: Tensor, grid: Grid) -> Tensor:
     """y (1,M,H/cell,W/cell) of an image (3,H,W) uint8 whose sides are multiples of the codec's stride."""
     rows, columns = image.size(1) // grid.cell, image.size(2) // grid.cell
     y = torch.empty(0)
-    for tile in _tiles(rows, columns, grid):
-        outer = image[:, _scaled(tile.outer[0], grid.cell), _scaled(tile.outer[1], grid.cell)]
-        part = g_a(outer.float().div(255).unsqueeze(0))
+    for outer, core, kept in _tiles(rows, columns, grid):
+        pixels = image[:, _scaled(outer[0], grid.cell), _scaled(outer[1], grid.cell)]
+        part = g_a(pixels.float().div(255).unsqueeze(0))
         if not y.numel():
             y = part.new_empty(1, part.size(1), rows, columns)
-        y[:, :, tile.core[0], tile.core[1]] = part[:, :, tile.kept[0], tile.kept[1]]
+        y[:, :, *core] = part[:, :, *kept]
     return y
 
 
@@ -74,28 +74,19 @@ def synthesis(g_s: nn.Module, y_hat: Tensor, grid: Grid) -> Tensor:
     """The picture (3,H,W) uint8, clamped and rounded, of latents (1,M,H/cell,W/cell)."""
     rows, columns = y_hat.shape[2:]
     image = torch.empty(3, rows * grid.cell, columns * grid.cell, dtype=torch.uint8)
-    for tile in _tiles(rows, columns, grid):
-        part = g_s(y_hat[:, :, tile.outer[0], tile.outer[1]])[0]
-        kept = part[:, _scaled(tile.kept[0], grid.cell), _scaled(tile.kept[1], grid.cell)]
-        core = image[:, _scaled(tile.core[0], grid.cell), _scaled(tile.core[1], grid.cell)]
-        core.copy_(kept.clamp(0, 1).mul_(255).round_())
+    for outer, core, kept in _tiles(rows, columns, grid):
+        part = g_s(y_hat[:, :, *outer])[0]
+        values = part[:, _scaled(kept[0], grid.cell), _scaled(kept[1], grid.cell)]
+        pixels = image[:, _scaled(core[0], grid.cell), _scaled(core[1], grid.cell)]
+        pixels.copy_(values.clamp(0, 1).mul_(255).round_())
     return image
 
 
-@dataclass(frozen=True)
-class _Tile:
+def _tiles(rows: int, columns: int, grid: Grid) -> Iterator[Iterator[tuple[slice, slice]]]:
     """Slices of rows and columns, in cells: with halo, without it, and the latter within the former."""
-
-    outer: tuple[slice, slice]
-    core: tuple[slice, slice]
-    kept: tuple[slice, slice]
-
-
-def _tiles(rows: int, columns: int, grid: Grid) -> Iterator[_Tile]:
     for row in _spans(rows, grid):
         for column in _spans(columns, grid):
-            outer, core, kept = zip(row, column, strict=True)
-            yield _Tile(outer, core, kept)
+            yield zip(row, column, strict=True)
 
 
 def _spans(length: int, grid: Grid) -> Iterator[tuple[slice, slice, slice]]:

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -135,26 +135,15 @@ def _anchor(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace
 
 
 def _answer(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace) -> dict[str, Any]:
-    from lic_lightning.evaluation.bd_rate import BDRateRefused, bd_rate
+    from lic_lightning.evaluation.bd_rate import BDRate, BDRateRefused, bd_rate
 
     try:
         anchor = _anchor(test, anchors, arguments)
         return {**asdict(bd_rate(anchor, test, arguments.metric, arguments.method)), "refused": None}
     except (BDError, BDRateRefused) as reason:
-        return {
-            "name": test.name,
-            "anchor": None,
-            "test_set": test.test_set,
-            "metric": arguments.metric,
-            "method": arguments.method,
-            "domain": test.domain,
-            "bd_rate": None,
-            "overlap": None,
-            "points": len(test.rate),
-            "interval": None,
-            "warnings": [],
-            "refused": str(reason),
-        }
+        asked = {"metric": arguments.metric, "method": arguments.method, "domain": test.domain}
+        about = {"name": test.name, "test_set": test.test_set, **asked, "points": len(test.rate), "warnings": []}
+        return {**dict.fromkeys(field.name for field in fields(BDRate)), **about, "refused": str(reason)}
 
 
 def _print_table(answers: Sequence[dict[str, Any]]) -> None:

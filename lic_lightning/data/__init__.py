@@ -17,25 +17,3 @@ from lic_lightning.data.layouts.folder import FolderDataset, kodak
 from lic_lightning.data.layouts.food101 import Food101
 from lic_lightning.data.layouts.jpeg_ai import jpeg_ai_test
 from lic_lightning.data.layouts.listed import ListDataset
-
-__all__ = [
-    "Batch",
-    "Category",
-    "CocoPanoptic",
-    "Concat",
-    "CorruptImageError",
-    "DataModule",
-    "DatasetNotFoundError",
-    "DemoTiles",
-    "FolderDataset",
-    "Food101",
-    "ImageDataset",
-    "ListDataset",
-    "MalformedDatasetError",
-    "Sample",
-    "Subset",
-    "collate",
-    "jpeg_ai_test",
-    "kodak",
-    "read_image",
-]

@@ -70,10 +70,10 @@ class Category:
 
 
 class Subset:
-    """The pictures of `dataset` at `indices`, in that order."""
+    """The pictures of `dataset` at `indices`, in that order; all of them where none are given."""
 
-    def __init__(self, dataset: ImageDataset, indices: Sequence[int]) -> None:
-        self.dataset, self.indices = dataset, list(indices)
+    def __init__(self, dataset: ImageDataset, indices: Sequence[int] | None = None) -> None:
+        self.dataset, self.indices = dataset, list(range(len(dataset)) if indices is None else indices)
         self.names = [dataset.names[i] for i in self.indices]
 
     def __len__(self) -> int:
@@ -89,25 +89,16 @@ class Subset:
         return self.dataset.digest(self.indices[index])
 
 
-class InMemory:
+class InMemory(Subset):
     """The same pictures, decoded once, here and now. Loader processes share them by copy-on-write."""
 
     def __init__(self, dataset: ImageDataset, threads: int = 1) -> None:
-        self.dataset, self.names = dataset, dataset.names
+        super().__init__(dataset)
         with ThreadPoolExecutor(max(threads, 1)) as pool:
             self.samples = list(pool.map(dataset.__getitem__, range(len(dataset))))
 
-    def __len__(self) -> int:
-        return len(self.samples)
-
     def __getitem__(self, index: int) -> Sample:
         return self.samples[index]
-
-    def nbytes(self, index: int) -> int:
-        return self.dataset.nbytes(index)
-
-    def digest(self, index: int) -> str:
-        return self.dataset.digest(index)
 
 
 class Concat:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lic_lightning.evaluation.image_row import Row
+from lic_lightning.evaluation.image_row import Row, sides_and_rate
 from lic_lightning.heads.view import View
 
 
@@ -79,11 +79,7 @@ def original_row(name: str, height: int, width: int, nbytes: int) -> Row:
     """The row of an image that no codec of ours touched: the rate is that of its file as it was found."""
     return {
         "image": name,
-        "width": width,
-        "height": height,
-        "stream_bytes": [nbytes],
-        "bytes": nbytes,
-        "bpp": 8 * nbytes / (height * width),
+        **sides_and_rate(height, width, [nbytes]),
         "digest": "",
         "domain": "8bit",
         **dict.fromkeys(("bpp_estimated", "encode_s", "decode_s", "withheld")),

@@ -6,11 +6,10 @@ Pillow brings JPEG, WebP, JPEG 2000 and AVIF; HEIC and JPEG XL come with the ext
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import io
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,9 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image, features
 from torch import Tensor
 
+from lic_lightning.evaluation.image_row import pixel_digest, sides_and_rate
 from lic_lightning.metrics.image import ImageMetric, measured
 
 QUALITIES = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90)
+RATIOS = (480, 240, 160, 120, 80, 60, 48, 32, 24, 16, 12, 8)
 
 
 @dataclass(frozen=True)
@@ -35,61 +36,40 @@ class ClassicCodec:
         name: as curves are called.
         format: Pillow's name of it.
         needs: Pillow's feature, or the plugin's module, which registers the format when it is imported.
-        options: Pillow's arguments for a setting.
+        fixed: Pillow's arguments whatever the setting.
         package: what has the format, Pillow or a plugin.
-        settings: one RD point each; they stand in the column `lmbda`.
+        settings: one RD point each; they stand in the column `lmbda`. JPEG 2000's are ratios to 24 bits a pixel.
     """
 
     name: str
     format: str
     needs: str
-    options: Callable[[float], dict[str, Any]]
+    fixed: dict[str, Any]
     package: str = "pillow"
     settings: tuple[float, ...] = QUALITIES
 
+    def options(self, setting: float) -> dict[str, Any]:
+        """Pillow's arguments for a setting."""
+        return {**self.fixed, **({"quality_layers": [setting]} if self.format == "JPEG2000" else {"quality": setting})}
+
 
 CODECS = {
-    "jpeg": ClassicCodec(
-        "JPEG (Pillow)", "JPEG", "jpg", lambda q: {"quality": q, "optimize": True, "subsampling": "4:2:0"}
-    ),
+    "jpeg": ClassicCodec("JPEG (Pillow)", "JPEG", "jpg", {"optimize": True, "subsampling": "4:2:0"}),
     # method 6 is the best it can do: on Kodak 6 % smaller than Pillow's default, in twice the time; always 4:2:0
-    "webp": ClassicCodec("WebP (Pillow)", "WEBP", "webp", lambda q: {"quality": q, "method": 6}),
-    # A bare codestream of 9/7 wavelets at a ratio to 24 bits a pixel, 4:4:4. Pillow's default leaves the colour
-    # transform out, which costs 4.5 dB at 1 bpp on kodim05.
+    "webp": ClassicCodec("WebP (Pillow)", "WEBP", "webp", {"method": 6}),
+    # A bare codestream of 9/7 wavelets, 4:4:4. Pillow's default leaves the colour transform out, which costs 4.5 dB at
+    # 1 bpp on kodim05.
     "jpeg2000": ClassicCodec(
         "JPEG 2000 (OpenJPEG)",
         "JPEG2000",
         "jpg_2000",
-        lambda ratio: {
-            "quality_mode": "rates",
-            "quality_layers": [ratio],
-            "irreversible": True,
-            "mct": 1,
-            "no_jp2": True,
-        },
-        settings=(480, 240, 160, 120, 80, 60, 48, 32, 24, 16, 12, 8),
+        {"quality_mode": "rates", "irreversible": True, "mct": 1, "no_jp2": True},
+        settings=RATIOS,
     ),
-    "avif": ClassicCodec(
-        "AVIF (libaom, speed 6, 4:2:0)",
-        "AVIF",
-        "avif",
-        lambda q: {"quality": q, "speed": 6, "subsampling": "4:2:0"},
-    ),
-    "heic": ClassicCodec(
-        "HEIC (x265, 4:2:0)",
-        "HEIF",
-        "pillow_heif.HeifImagePlugin",
-        lambda q: {"quality": q, "chroma": 420},
-        package="pillow-heif",
-    ),
+    "avif": ClassicCodec("AVIF (libaom, speed 6, 4:2:0)", "AVIF", "avif", {"speed": 6, "subsampling": "4:2:0"}),
+    "heic": ClassicCodec("HEIC (x265, 4:2:0)", "HEIF", "pillow_heif.HeifImagePlugin", {"chroma": 420}, "pillow-heif"),
     # Colour at full resolution (XYB)
-    "jpegxl": ClassicCodec(
-        "JPEG XL (effort 7)",
-        "JXL",
-        "pillow_jxl",
-        lambda q: {"quality": q, "effort": 7},
-        package="pillow-jxl-plugin",
-    ),
+    "jpegxl": ClassicCodec("JPEG XL (effort 7)", "JXL", "pillow_jxl", {"effort": 7}, "pillow-jxl-plugin"),
 }
 
 
@@ -137,7 +117,6 @@ def classic_row(
     encoded = time.perf_counter()
     decoded = np.asarray(Image.open(buffer).convert("RGB"))
     decode_s = time.perf_counter() - encoded
-    size = len(buffer.getvalue())
     return {
         "role": "classic",
         "cell": f"classic-{format}",
@@ -151,16 +130,12 @@ def classic_row(
         "lmbda": float(setting),
         "seed": 0,
         "decoder_fingerprint": "",
-        "width": width,
-        "height": height,
-        "stream_bytes": [size],
-        "bytes": size,
-        "bpp": size * 8 / (width * height),
+        **sides_and_rate(height, width, [len(buffer.getvalue())]),
         "bpp_estimated": None,
         **measured(metrics, _tensor(pixels), _tensor(decoded)),
         "encode_s": encoded - start,
         "decode_s": decode_s,
-        "digest": hashlib.sha256(np.ascontiguousarray(decoded.transpose(2, 0, 1)).tobytes()).hexdigest(),
+        "digest": pixel_digest(_tensor(decoded)),
         "domain": "8bit",
         "withheld": None,
     }

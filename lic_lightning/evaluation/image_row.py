@@ -63,19 +63,32 @@ def image_row(
     estimated = bits_per_pixel(latents.likelihoods, padded).item() * padded[0, 0].numel() / pixels
     eight_bit = x_hat.mul(255).round()
     return {
-        "width": frame.width,
-        "height": frame.height,
-        "stream_bytes": stream_bytes,
-        "bytes": sum(stream_bytes),
-        "bpp": sum(stream_bytes) * 8 / pixels,
+        **sides_and_rate(frame.height, frame.width, stream_bytes),
         "bpp_estimated": estimated,
         **measured(metrics, x * 255, eight_bit if domain == "8bit" else x_hat * 255),
         "encode_s": encode_s,
         "decode_s": decode_s,
-        "digest": hashlib.sha256(eight_bit.byte().cpu().contiguous().numpy().tobytes()).hexdigest(),
+        "digest": pixel_digest(eight_bit),
         "domain": domain,
         "withheld": withheld,
     }
+
+
+def sides_and_rate(height: int, width: int, stream_bytes: list[int]) -> Row:
+    """A row's columns width, height, stream_bytes, bytes and bpp: over all pixels of the picture, none of padding."""
+    size = sum(stream_bytes)
+    return {
+        "width": width,
+        "height": height,
+        "stream_bytes": stream_bytes,
+        "bytes": size,
+        "bpp": size * 8 / (width * height),
+    }
+
+
+def pixel_digest(image: Tensor) -> str:
+    """SHA-256 of an image (1,3,H,W) with whole values of 0 to 255, as 8 bits each."""
+    return hashlib.sha256(image.byte().cpu().contiguous().numpy().tobytes()).hexdigest()
 
 
 def cross_decode(decoder: nn.Module, encoded: dict[str, Any], expected: Tensor) -> str | None:

@@ -2,5 +2,3 @@
 
 from lic_lightning.heads.cresnet import CResNet
 from lic_lightning.heads.resnet import HeadError, PixelResNet
-
-__all__ = ["CResNet", "HeadError", "PixelResNet"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from lic_lightning.codecs.described import NotDescribedError, described, load_described
+from lic_lightning.codecs.described import described, load_described
 from lic_lightning.files import write_atomically
 from lic_lightning.heads.cresnet import CResNet
 from lic_lightning.heads.resnet import HeadError, PixelResNet
@@ -56,12 +56,7 @@ def load_head(path: Path) -> tuple[nn.Module, HeadInfo]:
         HeadError: not a head's file.
     """
     path = path / HEAD if path.is_dir() else path
-    if not path.is_file():
-        raise FileNotFoundError(f"no head at {path}: `lic recognize` writes one into a finished run's folder")
-    try:
-        about, state = load_described(path, KEY)
-    except NotDescribedError as error:
-        raise HeadError(f"{path} is not the file of a head") from error
+    about, state = load_described(path, KEY, "head", HeadError, "recognize")
     head = KINDS[about["kind"]](**about["settings"])
     head.load_state_dict(state)
     info = {**about["info"], "classes": tuple(about["info"]["classes"]), "view": View(**about["info"]["view"])}

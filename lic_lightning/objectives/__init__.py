@@ -5,5 +5,3 @@ Knows no Lightning, no Hydra, no W&B.
 
 from lic_lightning.objectives.rate import bits_per_pixel
 from lic_lightning.objectives.rate_distortion import MSE, MSSSIM
-
-__all__ = ["MSE", "MSSSIM", "bits_per_pixel"]

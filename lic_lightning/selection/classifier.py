@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import InterpolationMode, center_crop, resize
 
-from lic_lightning.codecs.described import NotDescribedError, described, load_described
+from lic_lightning.codecs.described import described, load_described
 from lic_lightning.files import write_atomically
 from lic_lightning.selection.encoders import REFERENCE
 
@@ -115,12 +115,7 @@ def load_classifier(path: Path) -> Classifier:
         ClassifierError: not a classifier's file.
     """
     path = path / CLASSIFIER if path.is_dir() else path
-    if not path.is_file():
-        raise FileNotFoundError(f"no classifier at {path}: `lic selector` trains one")
-    try:
-        about, state = load_described(path, KEY)
-    except NotDescribedError as error:
-        raise ClassifierError(f"{path} is not the file of a classifier") from error
+    about, state = load_described(path, KEY, "classifier", ClassifierError, "selector")
     names = {key: tuple(about[key]) for key in ("categories", "rejected")}
     classifier = Classifier(ClassifierInfo(**{**about, **names}))
     classifier.load_state_dict(state)

@@ -13,11 +13,11 @@ from torchvision.transforms.v2.functional import InterpolationMode, resize
 
 from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import ImageDataset, MalformedDatasetError, Subset, not_found
-from lic_lightning.data.images import read_image
+from lic_lightning.data.image_files import ImageFiles
 from lic_lightning.data.splits import PARTS
 
 
-class LabelledFiles:
+class LabelledFiles(ImageFiles):
     """Pictures with labels: files below `root`, each with the name of its class.
 
     Args:
@@ -27,23 +27,10 @@ class LabelledFiles:
     """
 
     def __init__(self, root: Path, class_of: Mapping[str, str], classes: Sequence[str] | None = None) -> None:
-        self.root = root
-        self.names: Sequence[str] = sorted(class_of)
         self.classes = tuple(classes or sorted(set(class_of.values())))
         position = {name: index for index, name in enumerate(self.classes)}
-        self.labels = [position[class_of[name]] for name in self.names]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(read_image(self.root / self.names[index]), self.names[index], label=self.labels[index])
-
-    def nbytes(self, index: int) -> int:
-        return (self.root / self.names[index]).stat().st_size
-
-    def digest(self, index: int) -> str:
-        return sha256((self.root / self.names[index]).read_bytes()).hexdigest()
+        names = sorted(class_of)
+        super().__init__(root, names, [position[class_of[name]] for name in names])
 
 
 @dataclass(frozen=True)
@@ -71,27 +58,22 @@ class Classification:
         return Subset(self.dataset, [position[name] for name in self.splits[part]])
 
 
-class Resized:
+class Resized(Subset):
     """The same pictures with their short side at `side` pixels (bicubic, antialiased): what is coded."""
 
     def __init__(self, dataset: ImageDataset, side: int) -> None:
-        self.dataset, self.side, self.names = dataset, side, list(dataset.names)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+        super().__init__(dataset)
+        self.side = side
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self.dataset[index]
+        sample = super().__getitem__(index)
         if min(sample.image.shape[1:]) == self.side:
             return sample
         return replace(sample, image=resize(sample.image, [self.side], InterpolationMode.BICUBIC, antialias=True))
 
-    def nbytes(self, index: int) -> int:
-        return self.dataset.nbytes(index)
-
     def digest(self, index: int) -> str:
         """Of the file and the size: pictures of two sizes are two test sets."""
-        return sha256(f"{self.dataset.digest(index)}|{self.side}".encode()).hexdigest()
+        return sha256(f"{super().digest(index)}|{self.side}".encode()).hexdigest()
 
 
 def class_folders(

@@ -1,7 +1,7 @@
 """COCO 2017 with panoptic masks, in its official layout."""
 
 import json
-from hashlib import sha256
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor
 
 from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import MalformedDatasetError, check_files, not_found
+from lic_lightning.data.image_files import ImageFiles
 from lic_lightning.data.images import CorruptImageError, read_image
 
 
-class CocoPanoptic:
+class CocoPanoptic(ImageFiles):
     """One part of COCO 2017: pictures with `mask`, region ids 0…K-1; unlabelled pixels are one region more.
 
     torchvision has no reader for the panoptic annotations, so the official JSON is read here.
@@ -27,10 +28,10 @@ class CocoPanoptic:
     """
 
     def __init__(self, root: str | Path, part: str = "train2017") -> None:
-        self.images = Path(root) / part
+        images = Path(root) / part
         self.masks = Path(root) / "annotations" / f"panoptic_{part}"
         index = self.masks.with_suffix(".json")
-        if not (self.images.is_dir() and self.masks.is_dir() and index.is_file()):
+        if not (images.is_dir() and self.masks.is_dir() and index.is_file()):
             raise not_found(
                 f"COCO {part} with panoptic masks",
                 Path(root),
@@ -42,29 +43,17 @@ class CocoPanoptic:
         if bare := [image["file_name"] for image in content["images"] if image["id"] not in mask_of]:
             raise MalformedDatasetError(f"{index} has {len(bare)} images without a mask, the first is {bare[0]}")
         files = {image["file_name"]: mask_of[image["id"]] for image in content["images"]}
-        self.names = sorted(files)
+        super().__init__(images, sorted(files))
         self.mask_names = [files[name] for name in self.names]
-        check_files(f"COCO {part}", self.images, self.names, index)
+        check_files(f"COCO {part}", images, self.names, index)
         check_files(f"COCO {part}", self.masks, self.mask_names, index)
 
-    def __len__(self) -> int:
-        return len(self.names)
-
     def __getitem__(self, index: int) -> Sample:
-        image = read_image(self.images / self.names[index])
-        mask_file = self.masks / self.mask_names[index]
-        mask = read_regions(mask_file)
-        if mask.shape != image.shape[1:]:
-            raise CorruptImageError(
-                f"{mask_file}: the mask measures {tuple(mask.shape)}, its picture {tuple(image.shape[1:])}"
-            )
-        return Sample(image, self.names[index], mask=mask)
-
-    def nbytes(self, index: int) -> int:
-        return (self.images / self.names[index]).stat().st_size
-
-    def digest(self, index: int) -> str:
-        return sha256((self.images / self.names[index]).read_bytes()).hexdigest()
+        sample, mask_file = super().__getitem__(index), self.masks / self.mask_names[index]
+        mask, sides = read_regions(mask_file), sample.image.shape[1:]
+        if mask.shape != sides:
+            raise CorruptImageError(f"{mask_file}: the mask measures {tuple(mask.shape)}, its picture {tuple(sides)}")
+        return replace(sample, mask=mask)
 
 
 def read_regions(path: str | Path) -> Tensor:

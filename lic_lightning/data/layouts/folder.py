@@ -1,17 +1,15 @@
 """Pictures in a folder, flat or nested; Kodak is one."""
 
-from collections.abc import Collection, Sequence
-from hashlib import sha256
+from collections.abc import Collection
 from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import MalformedDatasetError, check_files, not_found
-from lic_lightning.data.images import read_image
+from lic_lightning.data.image_files import ImageFiles
 
 
-class FolderDataset:
+class FolderDataset(ImageFiles):
     """Every image file under `root`, however deep; a picture's name is its path below `root`.
 
     Args:
@@ -32,13 +30,9 @@ class FolderDataset:
         count: int | None = None,
         get: str = "put photographs there, or choose another category",
     ) -> None:
-        self.root = Path(root)
-        found = {
-            path.relative_to(self.root).as_posix()
-            for path in self.root.rglob("*")
-            if path.suffix.lower() in IMG_EXTENSIONS and not path.name.startswith(".")
-        }
-        self.names: Sequence[str] = sorted(found - set(exclude))
+        pictures = (path for path in Path(root).rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
+        names = {path.relative_to(root).as_posix() for path in pictures if not path.name.startswith(".")}
+        super().__init__(root, sorted(names - set(exclude)))
         if not self.names:
             raise not_found(
                 "A folder of images",
@@ -52,20 +46,8 @@ class FolderDataset:
                 "or set the dataset's count to null if a part is meant"
             )
 
-    def __len__(self) -> int:
-        return len(self.names)
 
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(read_image(self.root / self.names[index]), self.names[index])
-
-    def nbytes(self, index: int) -> int:
-        return (self.root / self.names[index]).stat().st_size
-
-    def digest(self, index: int) -> str:
-        return sha256((self.root / self.names[index]).read_bytes()).hexdigest()
-
-
-def kodak(root: str | Path) -> FolderDataset:
+def kodak(root: str | Path) -> ImageFiles:
     """The 24 Kodak images, 768x512 or 512x768. Evaluation only.
 
     Raises:
@@ -76,6 +58,4 @@ def kodak(root: str | Path) -> FolderDataset:
     if not any((Path(root) / name).is_file() for name in expected):
         raise not_found("Kodak", Path(root), "kodim01.png … kodim24.png, all 24", "https://r0k.us/graphics/kodak/")
     check_files("Kodak", Path(root), expected, "the set of 24")
-    dataset = FolderDataset(root)
-    dataset.names = expected
-    return dataset
+    return ImageFiles(root, expected)

@@ -1,16 +1,14 @@
 """Food-101 as published: food-101/images/<class>/<id>.jpg with the lists in food-101/meta."""
 
-from hashlib import sha256
 from pathlib import Path
 
 from torchvision.datasets import Food101 as TorchvisionFood101
 
-from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import check_files, not_found
-from lic_lightning.data.images import read_image
+from lic_lightning.data.image_files import ImageFiles
 
 
-class Food101:
+class Food101(ImageFiles):
     """All pictures of Food-101, its train and test lists together (the papers draw their own splits).
 
     A picture is named `<class>/<id>`; its label is the class's place in `classes`.
@@ -34,19 +32,11 @@ class Food101:
             )
         lists = [TorchvisionFood101(root, split=split) for split in ("train", "test")]
         self.classes = lists[0].classes
-        self.files = sorted(path for part in lists for path in part._image_files)
-        self.names = [f"{path.parent.name}/{path.stem}" for path in self.files]
-        check_files("Food-101", base / "images", [f"{name}.jpg" for name in self.names], base / "meta")
-        self.labels = [self.classes.index(path.parent.name) for path in self.files]
+        files = sorted(path for part in lists for path in part._image_files)
+        names = [f"{path.parent.name}/{path.stem}" for path in files]
+        check_files("Food-101", base / "images", [f"{name}.jpg" for name in names], base / "meta")
+        super().__init__(base / "images", names, [self.classes.index(path.parent.name) for path in files])
 
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(read_image(self.files[index]), self.names[index], label=self.labels[index])
-
-    def nbytes(self, index: int) -> int:
-        return self.files[index].stat().st_size
-
-    def digest(self, index: int) -> str:
-        return sha256(self.files[index].read_bytes()).hexdigest()
+    def path(self, index: int) -> Path:
+        """The file of a picture."""
+        return self.root / f"{self.names[index]}.jpg"

@@ -6,14 +6,14 @@ from pathlib import Path
 from PIL import Image
 
 from lic_lightning.data.dataset import MalformedDatasetError, not_found
-from lic_lightning.data.layouts.folder import FolderDataset
+from lic_lightning.data.image_files import ImageFiles
 
 COUNT = 50
 NAME = re.compile(r"(\d{5})_TE_(\d+)x(\d+)_8bit_sRGB\.png")
 GET = "the JPEG AI test set, from the JPEG committee (https://jpeg.org/jpegai/)"
 
 
-def jpeg_ai_test(root: str | Path) -> FolderDataset:
+def jpeg_ai_test(root: str | Path) -> ImageFiles:
     """The test images 00001 to 00050, of the sizes that their names say; other files are left out.
 
     Results on them at a codec's own λ are not those of JPEG AI's common test conditions, which match rates.
@@ -35,9 +35,7 @@ def jpeg_ai_test(root: str | Path) -> FolderDataset:
         )
     for name in found:
         _check_size(Path(root) / name)
-    dataset = FolderDataset(root)
-    dataset.names = found
-    return dataset
+    return ImageFiles(root, found)
 
 
 def _check_size(path: Path) -> None:

@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
-from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import MalformedDatasetError, check_files, not_found
-from lic_lightning.data.images import read_image
+from lic_lightning.data.image_files import ImageFiles
 
 
-class ListDataset:
+class ListDataset(ImageFiles):
     """The pictures that a list names; a picture's name is its path below `root`, in the list's order.
 
     Args:
@@ -26,32 +24,20 @@ class ListDataset:
     """
 
     def __init__(self, root: str | Path, list_file: str | Path, files: Sequence[str] = ("{}",), *, get: str) -> None:
-        self.root, self.list_file = Path(root), Path(list_file)
-        for what, path, there in (
-            ("A folder of images", self.root, self.root.is_dir()),
-            ("A list of images", self.list_file, self.list_file.is_file()),
-        ):
-            if not there:
-                raise not_found(what, path, f"{self.list_file.name}, and {' '.join(files)} of each entry {{}}", get)
-        self.names = [file.replace("{}", entry) for entry in read_entries(self.list_file) for file in files]
-        if not self.names:
-            raise MalformedDatasetError(f"{self.list_file.absolute()} lists no images")
-        name, times = Counter(self.names).most_common(1)[0]
+        root, listing = Path(root), Path(list_file).absolute()
+        layout = f"{listing.name}, and {' '.join(files)} of each entry {{}}"
+        if not root.is_dir():
+            raise not_found("A folder of images", root, layout, get)
+        if not listing.is_file():
+            raise not_found("A list of images", listing, layout, get)
+        names = [file.replace("{}", entry) for entry in read_entries(listing) for file in files]
+        if not names:
+            raise MalformedDatasetError(f"{listing} lists no images")
+        name, times = Counter(names).most_common(1)[0]
         if times > 1:
-            raise MalformedDatasetError(f"{self.list_file.absolute()} names {name} {times} times")
-        check_files("A listed data set", self.root, self.names, self.list_file.absolute())
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: int) -> Sample:
-        return Sample(read_image(self.root / self.names[index]), self.names[index])
-
-    def nbytes(self, index: int) -> int:
-        return (self.root / self.names[index]).stat().st_size
-
-    def digest(self, index: int) -> str:
-        return sha256((self.root / self.names[index]).read_bytes()).hexdigest()
+            raise MalformedDatasetError(f"{listing} names {name} {times} times")
+        check_files("A listed data set", root, names, listing)
+        super().__init__(root, names)
 
 
 def read_entries(path: Path) -> list[str]:
