@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
+
+LONGEST = 100  # bytes of a part of a file's name; file systems take 255, and a name has several parts
 
 
 def write_atomically(path: Path | str, content: bytes) -> None:
@@ -32,5 +35,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def file_part(text: str) -> str:
-    """A text as a part of a file's name: what no file system minds."""
-    return "".join(character if character.isalnum() or character in "-." else "-" for character in text)
+    """A text as a part of a file's name, which leads nowhere and which no file system minds.
+
+    At most 100 bytes long: of a longer one the beginning, and a hash of all of it.
+    """
+    part = "".join(character if character.isalnum() or character in "-_." else "-" for character in text).lstrip(".")
+    if part and len(part.encode()) <= LONGEST:
+        return part
+    return f"{part.encode()[: LONGEST - 13].decode(errors='ignore')}-{sha256(text.encode()).hexdigest()[:12]}"

@@ -38,19 +38,20 @@ def write_comparison(
         sides = {"original": image, **{name: pixels for name, (pixels, _) in decoded.items()}}
         crops = {name: _centre(pixels) for name, pixels in sides.items()}
         strips.append(_strip(crops, {name: f": {caption}" for name, (_, caption) in decoded.items()}))
-        _write_crops(run, test_set, index, images.names[index], crops)
+        about = {"test_set": test_set, "image": images.names[index], "image_digest": images.digest(index)[:16]}
+        _write_crops(run, about, index, crops)
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     for index, strip in enumerate(strips):
         sheet.paste(strip, (0, sum(s.height for s in strips[:index])))
-    write_atomically(run.folder / f"comparison_{test_set}.png", _png(sheet))
+    write_atomically(run.folder / f"comparison_{file_part(test_set)}.png", _png(sheet))
 
 
-def _write_crops(run: Run, test_set: str, index: int, image: str, crops: Mapping[str, Tensor]) -> None:
-    folder = run.folder / CROPS / file_part(test_set) / str(index)
+def _write_crops(run: Run, about: Mapping[str, str], index: int, crops: Mapping[str, Tensor]) -> None:
+    folder = run.folder / CROPS / file_part(about["test_set"]) / str(index)
     for name, crop in crops.items():
         write_atomically(folder / f"{name}.png", _png(_picture(crop)))
     # No PSNR, no bpp: the result rows have them. Written last: with it the crop is whole.
-    content = {"test_set": test_set, "image": image, "sides": list(crops)}
+    content = {**about, "sides": list(crops)}
     write_atomically(folder / CROP, (json.dumps(content, indent=2) + "\n").encode())
 
 

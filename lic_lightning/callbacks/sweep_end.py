@@ -21,7 +21,7 @@ class SweepEnd(Callback):
 
         folder = Path(config.hydra.sweep.dir)
         runs = run_folders(folder)
-        failed = [run for run in runs if run.state == "failed"]
+        failed = [run for run in runs if run.error]
         try:
             self._report(folder)
         except Exception:  # Hydra would make a warning of it, and the sweep look well

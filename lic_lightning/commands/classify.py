@@ -46,25 +46,36 @@ def classify(data: bytes, files: FileCodec, head: nn.Module, info: HeadInfo) -> 
     return [(info.classes[index], probabilities[index].item()) for index in order]
 
 
-def reader(info: HeadInfo, weights: str | None) -> FileCodec:
+def reader(info: HeadInfo, folder: Path, weights: str | None) -> FileCodec:
     """The decoder whose latents the head was trained on; its fingerprint is checked.
 
+    Args:
+        info: of the head's file, which may come from somebody else: a path in it is not followed.
+        folder: of the head's file, where weights that trained with it lie beside it.
+        weights: where the user says that they are; None takes those.
+
     Raises:
-        ClassifyError: the head reads pixels, or the weights have another decoder.
+        ClassifyError: the head reads pixels, or the weights have another decoder, or must be named.
         WeightsError: no such weights.
     """
     from lic_lightning.bitstream import FileCodec
     from lic_lightning.codecs.fingerprint import decoder_fingerprint
     from lic_lightning.codecs.registry import spec
     from lic_lightning.codecs.weights import load_codec
+    from lic_lightning.runs.folder import BY_NAME
 
     if not info.codec:
         raise ClassifyError("this head was trained on original images: it has no codec, and can't label a .lic file")
-    codec = load_codec(info.codec, weights=weights or info.weights, lmbda=info.lmbda)
+    if weights is None:
+        beside = folder / Path(info.weights).name
+        weights = info.weights if info.weights in BY_NAME else str(beside)
+        if weights == str(beside) and not beside.is_file():
+            raise ClassifyError(f"the head was trained on latents of {info.weights}: name that file with --weights")
+    codec = load_codec(info.codec, weights=weights, lmbda=info.lmbda)
     fingerprint = decoder_fingerprint(codec, spec(info.codec).roles)
     if fingerprint != info.decoder_fingerprint:
         raise ClassifyError(
-            f"the head reads latents of decoder {info.decoder_fingerprint[:12]}, but {weights or info.weights} "
+            f"the head reads latents of decoder {info.decoder_fingerprint[:12]}, but {weights} "
             f"is decoder {fingerprint[:12]}: name the head's weights with --weights"
         )
     return FileCodec(info.codec, codec)
@@ -77,7 +88,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".lic files")
     parser.add_argument("--head", type=Path, required=True, help="folder of a `lic recognize` run, or its head's file")
-    parser.add_argument("--weights", help="of the codec, where they are not where the head was trained")
+    parser.add_argument("--weights", help="of the codec, if they are a file of their own")
     parser.add_argument("--top", type=int, default=1, metavar="K", help="how many classes to name; default 1")
     parser.add_argument("--json", action="store_true", help="a list of objects: file, label, probability, classes")
     args = parser.parse_args(argv)
@@ -87,8 +98,7 @@ def main(argv: list[str]) -> int:
     head, info = load_head(args.head)
     if not isinstance(head, CResNet):
         raise ClassifyError(f"{args.head} is a head on pixels: it needs the decoded image. Train one with task=frozen")
-    beside = (args.head if args.head.is_dir() else args.head.parent) / info.weights  # of a codec that has trained
-    files = reader(info, args.weights or (str(beside) if beside.is_file() else None))
+    files = reader(info, args.head if args.head.is_dir() else args.head.parent, args.weights)
     labelled = ((path, _ranked(path, files, head, info)[: args.top]) for path in args.files)
     _print_json(labelled) if args.json else _print(labelled)
     return 0

@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 from lic_lightning.callbacks.rd_report import report
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.registry import spec
-from lic_lightning.commands.train import reference, with_weights
+from lic_lightning.commands.train import hold_to_photographs, reference, with_weights
+from lic_lightning.data.splits import SPLITS
 from lic_lightning.evaluation.point import judge, untrained
 from lic_lightning.runs import provenance
 from lic_lightning.runs.identity import CONF, run_of
@@ -27,15 +28,17 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
     run = run_of(cfg, folder)
     if run.finished:
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
+        hold_to_photographs(cfg, folder)
     else:
-        provenance.record(cfg, folder)
-        cfg = with_weights(cfg)
-        codec = instantiate(cfg.codec)
-        test_sets = instantiate(cfg.data).test_sets
+        written, cfg = cfg, with_weights(cfg)
+        codec, data = instantiate(cfg.codec), instantiate(cfg.data)
+        (folder / SPLITS).unlink(missing_ok=True)  # of a start that made nothing
+        data.keep_splits(folder / SPLITS)
+        provenance.record(written, folder)
         claimed = untrained(decoder_fingerprint(codec, spec(cfg.codec.name).roles))
         cache = Path(cfg.paths.output) / "reference"
         settings = instantiate(cfg.evaluation)
-        judge(run, codec, claimed, None, reference(cfg, codec), test_sets, settings, cache)
+        judge(run, codec, claimed, None, reference(cfg, codec), data.test_sets, settings, cache)
     loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
     report(run, loggers)
     for logger in loggers:

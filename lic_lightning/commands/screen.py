@@ -123,6 +123,7 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
     from lic_lightning.codecs.registry import spec
     from lic_lightning.codecs.weights import load_codec
     from lic_lightning.data import DataModule
+    from lic_lightning.data.splits import SPLITS
     from lic_lightning.data.stored import Stored
     from lic_lightning.evaluation.evaluate import Settings
     from lic_lightning.evaluation.point import reference_rows
@@ -138,7 +139,7 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
     example = rows.filter(role="reference", curve=curve).row(0, named=True)
     stored = Stored(run.setting("paths.data"), data)
     category, others = (stored.make(run.setting(f"data.{key}")) for key in ("category", "test_sets"))
-    splits = run.path / "splits.json"
+    splits = run.path / SPLITS
     test_sets: Any = DataModule(category, others, split_file=splits if splits.is_file() else None).test_sets
     protocol = {key: run.setting(f"evaluation.{key}") for key in ("metrics", "domain", "device", "workers")}
     settings, cache = Settings(**protocol, classic=()), run.path.resolve().parents[1] / "reference"

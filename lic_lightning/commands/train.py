@@ -21,16 +21,19 @@ from typing import Any
 import hydra
 import pytorch_lightning as pl
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import WeightsError
+from lic_lightning.data.dataset import DatasetNotFoundError
+from lic_lightning.data.splits import SPLITS
 from lic_lightning.runs import provenance
 from lic_lightning.runs.checkpoint import AtomicCheckpointIO, checkpoint_to_resume
 from lic_lightning.runs.identity import CONF, RUN, run_of
-from lic_lightning.runs.job import run_job
+from lic_lightning.runs.job import cause, joins, run_job
 from lic_lightning.runs.run import RESULTS, WEIGHTS, Run
 
 log = logging.getLogger("lic.train")
@@ -41,6 +44,7 @@ def train(cfg: DictConfig, folder: Path) -> Run:
     run = run_of(cfg, folder)
     if run.finished and not cfg.trainer.get("fast_dev_run"):
         log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
+        hold_to_photographs(cfg, folder)
     else:
         log.info("%s in %s", run.name, folder)
         fit(cfg, folder, run=run)
@@ -61,10 +65,12 @@ def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
         codec.compile()
     judge = put_together(cfg.judge, **parts)
     data = put_together(cfg.data, **parts)
+    if not joins() and not any(folder.glob("checkpoints/*.ckpt")):  # an earlier start made nothing of its photographs
+        (folder / SPLITS).unlink(missing_ok=True)
+    data.keep_splits(folder / SPLITS)
     module = put_together(cfg.module, data=data, **parts)
     data.setup()
     provenance.record(written, folder)
-    data.write_splits(folder / "splits.json")
     trainer: pl.Trainer = instantiate(
         cfg.trainer,
         enable_progress_bar=bool(cfg.callbacks.get("progress_bar")),
@@ -76,6 +82,24 @@ def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
     for logger in trainer.loggers:
         logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint_to_resume(cfg.resume, folder), weights_only=True)
+
+
+def hold_to_photographs(cfg: DictConfig, folder: Path) -> None:
+    """Compares the photographs that `cfg` names with those that the finished run in `folder` was made from.
+
+    Raises:
+        PhotographsChangedError: they are others.
+    """
+    if not (folder / SPLITS).is_file():
+        return
+    try:
+        data = put_together(cfg.data)
+    except InstantiationException as error:
+        if not isinstance(missing := cause(error), DatasetNotFoundError):
+            raise
+        log.info("its photographs are not here, its results stay: %s", missing)
+    else:
+        data.keep_splits(folder / SPLITS)
 
 
 def put_together(cfg: DictConfig, **parts: Any) -> Any:

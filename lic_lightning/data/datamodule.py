@@ -18,7 +18,16 @@ from lic_lightning.data.crops import Crops
 from lic_lightning.data.dataset import Category, ImageDataset, InMemory, Subset
 from lic_lightning.data.images import CorruptImageError
 from lic_lightning.data.sampler import CropSampler, ResumableLoader
-from lic_lightning.data.splits import check_disjoint, draw_splits, read_splits, write_splits
+from lic_lightning.data.splits import (
+    PARTS,
+    PhotographsChangedError,
+    check_disjoint,
+    contents,
+    draw_splits,
+    keep_splits,
+    read_splits,
+    some,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +44,7 @@ class DataModule(LightningDataModule):
         workers: loader processes, at most one a CPU core; 0 loads in the main process.
         seed: fixes order, crops and flips of each epoch.
         split_seed: fixes the split; apart from `seed`, so that runs of different seeds share their test set.
-        split_file: splits to use instead of drawing them, as `write_splits` stored them.
+        split_file: splits to use instead of drawing them, as a cell's splits.json has them.
         epoch_size: samples an epoch over all ranks; default, the train split once.
         hflip: mirror half of the training crops left-right.
         vflip: mirror half of the training crops upside down.
@@ -99,9 +108,28 @@ class DataModule(LightningDataModule):
         except ValueError as error:
             raise ValueError(f"category {self.category.name}: {error}") from error
 
-    def write_splits(self, path: str | Path) -> None:
-        """Store the splits (and what was skipped) where `split_file` can take them up again."""
-        write_splits(path, {"category": self.category.name, **self.splits, "skipped": self.skipped})
+    def keep_splits(self, path: Path) -> None:
+        """Takes the splits of the cell whose file this is; draws and writes them at the cell's first start.
+
+        `split_file` can take such a file up in another cell.
+
+        Raises:
+            PhotographsChangedError: the cell was made from other photographs, or from other splits of them.
+        """
+        file = self.split_file is not None
+        kept = keep_splits(
+            path,
+            contents(self.category.dataset),
+            {f"test set {name}": contents(dataset) for name, dataset in self._extra.items()},
+            lambda: {"category": self.category.name, **self.splits, "skipped": self.skipped, "from_file": file},
+        )
+        splits = {part: kept[part] for part in PARTS}
+        if (file or kept["from_file"]) and (moved := _moved(splits, self.splits)):
+            raise PhotographsChangedError(
+                f"the cell in {path.parent} has other splits than {self.split_file or 'those that are drawn'}: "
+                f"{len(moved)} photographs elsewhere, {some(moved)}; set data.split_file={path}, or delete the folder"
+            )
+        self.splits = splits
 
     @cached_property
     def train_set(self) -> ImageDataset:
@@ -163,6 +191,11 @@ class DataModule(LightningDataModule):
 
     def _held(self, part: str) -> ImageDataset:
         return InMemory(self._part(part), self.workers) if self.cache else self._part(part)
+
+
+def _moved(splits: Mapping[str, list[str]], others: Mapping[str, list[str]]) -> set[str]:
+    """The pictures that are not in the same parts of two splits."""
+    return {name for part in PARTS for name in set(splits[part]) ^ set(others[part])}
 
 
 def test_split(data: ImageDataset | Category, seed: int) -> ImageDataset:

@@ -24,7 +24,8 @@ from lic_lightning.codecs.latents import cut, features
 from lic_lightning.codecs.padding import Frame, decode, encode
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.layouts.class_folders import Resized
-from lic_lightning.files import write_atomically
+from lic_lightning.data.splits import contents
+from lic_lightning.files import file_part, write_atomically
 
 STORE, SUFFIX = "store.json", ".lic-shard"
 MAGIC = b"LICS\x01"
@@ -40,7 +41,7 @@ class Identity:
     """What a store's content depends on."""
 
     dataset: str
-    images: str  # SHA-256 over names and sizes of files: reading all of ImageNet takes longer than many a training
+    images: str  # SHA-256 over names and contents (of many, sizes: `splits.contents`)
     image_size: int  # short side in pixels
     codec: str
     fingerprint: str  # SHA-256 over all of the codec's tensors, the encoder's too
@@ -48,7 +49,7 @@ class Identity:
     @classmethod
     def of(cls, name: str, codec_name: str, codec: nn.Module, images: Resized) -> Identity:
         """The identity of a store of all `images`, coded by `codec`."""
-        content = "\n".join(f"{name}|{images.nbytes(index)}" for index, name in enumerate(images.names))
+        content = "\n".join(f"{name}|{content}" for name, content in contents(images.dataset).items())
         digest = hashlib.sha256(content.encode()).hexdigest()
         return cls(name, digest, images.side, codec_name, codec_fingerprint(codec))
 
@@ -56,7 +57,7 @@ class Identity:
     def folder(self) -> str:
         """A name that two stores do not share."""
         content = json.dumps(asdict(self), sort_keys=True)
-        return f"{self.dataset}-{self.codec}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        return f"{file_part(self.dataset)}-{self.codec}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True)

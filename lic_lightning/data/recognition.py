@@ -29,7 +29,7 @@ from lic_lightning.data.dataset import ImageDataset, InMemory
 from lic_lightning.data.latent_store import Identity, LatentStore, build_store, decoded_image
 from lic_lightning.data.layouts.class_folders import Classification, Resized
 from lic_lightning.data.sampler import CropSampler, ResumableLoader
-from lic_lightning.data.splits import check_disjoint, write_splits
+from lic_lightning.data.splits import PARTS, check_disjoint, contents, keep_splits
 from lic_lightning.heads.view import View
 
 log = logging.getLogger("lic.data")
@@ -220,9 +220,19 @@ class RecognitionData(LightningDataModule):
             self._checked = True
         self.store  # noqa: B018 - built before the run's clock starts
 
-    def write_splits(self, path: str | Path) -> None:
-        """Stores which image trains, validates and tests."""
-        write_splits(path, self.classification.splits)
+    def keep_splits(self, path: Path) -> None:
+        """Takes the splits of the cell whose file this is; writes them at the cell's first start.
+
+        Raises:
+            PhotographsChangedError: the cell was made from other images.
+        """
+        dataset = self.classification.dataset
+        labelled = {
+            name: f"{self.classes[label]} {content}"
+            for label, (name, content) in zip(dataset.labels, contents(dataset).items(), strict=True)
+        }
+        kept = keep_splits(path, labelled, {}, lambda: self.classification.splits)
+        self.classification = replace(self.classification, splits={part: kept[part] for part in PARTS})
 
     def images(self, part: str) -> Resized:
         """The whole images of a split, as they are coded."""

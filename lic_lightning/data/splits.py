@@ -1,15 +1,28 @@
 """Which picture trains, which validates, which tests: lists of names, fixed by a seed, kept in a file."""
 
 import json
+import os
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from lic_lightning.data.dataset import ImageDataset
 from lic_lightning.files import write_atomically
 
 PARTS = ("train", "val", "test")
+SPLITS = "splits.json"  # in a cell's folder
+OWN = "split"  # among the photographs that a cell remembers: those that are split
+HASHED = 20_000  # pictures of a data set; of larger ones sizes stand for contents, as reading all takes an hour
+
+
+Contents = Mapping[str, str]  # of photographs, by name
+
+
+class PhotographsChangedError(ValueError):
+    """A start finds other photographs, or other splits, than its cell was made from; the message names them."""
 
 
 def draw_splits(names: Sequence[str], split: Mapping[str, float], seed: int) -> dict[str, list[str]]:
@@ -68,6 +81,61 @@ def read_splits(path: str | Path, names: Sequence[str]) -> dict[str, list[str]]:
         twice = next(name for name in listed if listed.count(name) > 1)
         raise ValueError(f"{path} lists {twice} more than once")
     return {part: list(stored[part]) for part in PARTS}
+
+
+def keep_splits(
+    path: Path, own: Contents, others: Mapping[str, Contents], draw: Callable[[], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The splits of a cell: drawn and written at its first start, read back at each later one.
+
+    Args:
+        path: of the file in the cell's folder.
+        own: the photographs that are split; where they have labels, these are part of their contents.
+        others: further ones that the cell depends on, by name.
+        draw: makes the lists under train, val and test, and whatever else is to be kept.
+
+    Returns:
+        What was drawn, with the photographs' contents under "photographs". Renamed ones have today's names.
+
+    Raises:
+        PhotographsChangedError: photographs were added, removed or changed since the first start.
+    """
+    now = {**others, OWN: own}
+    if not path.is_file():
+        write_splits(path, {**draw(), "photographs": now})
+    kept = json.loads(path.read_text())
+    before = kept["photographs"]
+    compared = {name: _compare(before.get(name, {}), now.get(name, {})) for name in sorted(before.keys() | now.keys())}
+    if changes := [f"{name}: {change}" for name, (_, change) in compared.items() if change]:
+        raise PhotographsChangedError(
+            f"the cell in {path.parent} was made from other photographs ({'; '.join(changes)}): put those back, or "
+            "delete the folder, or give the run another sweep, to make it from these"
+        )
+    renamed, _ = compared[OWN]
+    return {**kept, **{part: [renamed.get(name, name) for name in kept[part]] for part in PARTS}}
+
+
+def contents(dataset: ImageDataset) -> Contents:
+    """Name → SHA-256 of a picture's content; of more than `HASHED` pictures their sizes in bytes."""
+    if len(dataset) > HASHED:
+        return {name: f"{dataset.nbytes(index)} bytes" for index, name in enumerate(dataset.names)}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(dataset.names, pool.map(dataset.digest, range(len(dataset))), strict=True))
+
+
+def _compare(kept: Contents, now: Contents) -> tuple[dict[str, str], str]:
+    """Old name → new name of pictures that were only renamed, and in words what else differs."""
+    old = {name: content for name, content in kept.items() if now.get(name) != content}
+    new = {name: content for name, content in now.items() if kept.get(name) != content}
+    if sorted(old.values()) == sorted(new.values()) and len(now) <= HASHED:
+        return dict(zip(sorted(old, key=old.__getitem__), sorted(new, key=new.__getitem__), strict=True)), ""
+    kinds = {"added": new.keys() - old, "gone": old.keys() - new, "changed": old.keys() & new}
+    return {}, ", ".join(f"{len(names)} {kind}, {some(names)}" for kind, names in kinds.items() if names)
+
+
+def some(names: Collection[str], most: int = 3) -> str:
+    """The first few names."""
+    return ", ".join(sorted(names)[:most]) + (" …" if len(names) > most else "")
 
 
 def write_splits(path: str | Path, content: Mapping[str, object]) -> None:

@@ -17,7 +17,7 @@ from lic_lightning.data.datamodule import DataModule
 from lic_lightning.data.dataset import Category, ImageDataset
 from lic_lightning.data.recognition import Features, collate_features
 from lic_lightning.data.sampler import CropSampler, ResumableLoader
-from lic_lightning.data.splits import write_splits
+from lic_lightning.data.splits import PARTS, contents, keep_splits
 
 STORED = 1.25  # of the network's size is what is kept of a picture: room for the random crops
 
@@ -83,9 +83,24 @@ class Squares(LightningDataModule):
             if not part.splits["test"]:
                 raise ValueError(f"category {name} has no test split for the classifier to be judged on")
 
-    def write_splits(self, path: str | Path) -> None:
-        """Stores which photograph trains, validates and tests, by category."""
-        write_splits(path, {name: part.splits for name, part in self.parts.items()})
+    def keep_splits(self, path: Path) -> None:
+        """Takes the splits of the folder whose file this is; draws and writes them at its first start.
+
+        Raises:
+            PhotographsChangedError: it was made from other photographs.
+        """
+        photographs = {
+            f"{name}/{photograph}": f"{name} {content}"
+            for name, part in self.parts.items()
+            for photograph, content in contents(part.category.dataset).items()
+        }
+        kept = keep_splits(path, photographs, {}, self._splits)
+        for name, part in self.parts.items():
+            own = f"{name}/"
+            part.splits = {p: [n.removeprefix(own) for n in kept[p] if n.startswith(own)] for p in PARTS}
+
+    def _splits(self) -> dict[str, list[str]]:
+        return {p: [f"{name}/{n}" for name, part in self.parts.items() for n in part.splits[p]] for p in PARTS}
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -75,7 +76,8 @@ def tuned_rows(
             if gap := rate_gap(row):
                 log.warning("real and estimated rate differ on %s, %s", name, gap)
         about = {**columns, "test_set": name, "test_set_digest": digest(images)}
-        rows += [{**about, "decoder_found": _found(about, row), **row} for row in coded]
+        for content, row in zip(image_digests(images), coded, strict=True):
+            rows.append({**about, "image_digest": content, "decoder_found": _found(about, row), **row})
     return rows
 
 
@@ -103,11 +105,12 @@ def reference_rows(
         own = {**columns, "test_set": name, "test_set_digest": digest(images)}
 
         def code(images: Images = images, own: dict[str, Any] = own) -> list[Row]:
-            return [{**own, **row} for row in evaluate(reference, images, stride, settings)]
+            coded = zip(image_digests(images), evaluate(reference, images, stride, settings), strict=True)
+            return [{**own, "image_digest": content, **row} for content, row in coded]
 
         coder = getattr(reference, "coder", None)  # an autoregressive codec has two stream syntaxes
         key = ["reference", weights, coder, own["test_set_digest"], settings.protocol, torch.__version__]
-        rows += [{**row, **own} for row in _cached(cache, key, code)]
+        rows += [{**row, **own} for row in _cached(cache, key, images, code)]
     return rows
 
 
@@ -129,11 +132,15 @@ def classic_codec_rows(test_sets: Mapping[str, Images], settings: Settings, cach
                 found = over_images(
                     partial(classic.classic_rows, format=codec, metrics=metrics), images, settings.workers
                 )
-                own = {"test_set": name, "test_set_digest": digest(images)}
-                return [{**own, "image": i, **row} for i, rows in zip(images.names, found, strict=True) for row in rows]
+                about = {"test_set": name, "test_set_digest": digest(images)}
+                own = [
+                    {**about, "image": image, "image_digest": content}
+                    for image, content in zip(images.names, image_digests(images), strict=True)
+                ]
+                return [{**image, **row} for image, rows in zip(own, found, strict=True) for row in rows]
 
             key = ["classic", digest(images), settings.metrics, *classic.identity(codec)]
-            rows += [{**row, "test_set": name} for row in _cached(cache, key, code)]
+            rows += [{**row, "test_set": name} for row in _cached(cache, key, images, code)]
     return rows
 
 
@@ -142,9 +149,23 @@ def digest(images: Images) -> str:
     return combine(images.digest(index) for index in range(len(images)))[:16]
 
 
-def _cached(cache: Path, key: list[Any], code: Callable[[], list[Row]]) -> list[Row]:
+def image_digests(images: Images) -> list[str]:
+    """The content of each image, 16 hex digits; a second image of one content has its number behind them."""
+    seen: Counter[str] = Counter()
+    digests = []
+    for index in range(len(images)):
+        content = images.digest(index)[:16]
+        seen[content] += 1
+        digests.append(content if seen[content] == 1 else f"{content}-{seen[content]}")
+    return digests
+
+
+def _cached(cache: Path, key: list[Any], images: Images, code: Callable[[], list[Row]]) -> list[Row]:
+    """Rows from the cache, under the names that their images have today."""
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
-    path = cache / f"{name}.parquet"
-    if not path.is_file():
+    path, names = cache / f"{name}.parquet", dict(zip(image_digests(images), images.names, strict=True))
+    rows = read_rows(path).to_dicts() if path.is_file() else []
+    if {row["image_digest"] for row in rows} != set(names):  # none yet, or from before rows had the column
         write_rows(path, code())
-    return read_rows(path).to_dicts()
+        rows = read_rows(path).to_dicts()
+    return [{**row, "image": names[row["image_digest"]]} for row in rows]

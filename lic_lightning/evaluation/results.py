@@ -45,6 +45,7 @@ SCHEMA: dict[str, Any] = {
     "test_set": pl.String,
     "test_set_digest": pl.String,
     "image": pl.String,
+    "image_digest": pl.String,  # its content: two runs may know it by two names
     "width": pl.Int64,
     "height": pl.Int64,
     "stream_bytes": pl.List(pl.Int64),
@@ -66,7 +67,7 @@ SCHEMA: dict[str, Any] = {
 
 # Null where a row does not name them, and in files written before they were there
 OPTIONAL = (
-    *QUALITY, "weights", "decoder_claim", "decoder_checks", "decoder_found",
+    *QUALITY, "weights", "image_digest", "decoder_claim", "decoder_checks", "decoder_found",
     "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
@@ -122,7 +123,9 @@ def without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
     """The first row of each measurement, in the order of the rows."""
     # Files written before there was the column don't say their weights: those of newer ones stand for them
     known = pl.col("weights").max().over("role", "curve", "lmbda", run_of_rows())
-    rows = rows.with_columns(pl.coalesce("weights", known), run_of_rows())
+    # An image that was renamed between two runs has one name
+    name = pl.col("image").first().over("test_set_digest", pl.coalesce("image_digest", "image"))
+    rows = rows.with_columns(pl.coalesce("weights", known), run_of_rows(), name)
     return rows.unique(subset=[*IDENTITY, "run"], keep="first", maintain_order=True).drop("run")
 
 

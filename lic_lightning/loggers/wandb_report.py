@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lic_lightning.evaluation.bd_rate import Method
 from lic_lightning.evaluation.curve import without_doubles
 from lic_lightning.evaluation.results import read_rows
+from lic_lightning.files import file_part
 from lic_lightning.reports.page import matrix
 from lic_lightning.reports.tables import Entry, as_markdown, bd_table, markdown_table, metrics_of
 from lic_lightning.runs.folder import RunFolder, run_folders
@@ -76,7 +77,12 @@ def build(
         wr.H1("RD points"),
         _grid(entity, project, sweep, [_scatter(name, m.column) for name in test_sets for m in metrics_of(entries)]),
         wr.H1("Comparisons"),
-        _grid(entity, project, sweep, [wr.MediaBrowser(media_keys=[f"comparison_{name}"]) for name in test_sets]),
+        _grid(
+            entity,
+            project,
+            sweep,
+            [wr.MediaBrowser(media_keys=[f"comparison_{file_part(name)}"]) for name in test_sets],
+        ),
         wr.H1("Training"),
         _grid(entity, project, sweep, [wr.LinePlot(x="Step", y=[key]) for key in ("val/loss", "val/bpp")]),
     ]

@@ -66,7 +66,8 @@ def comparisons(folder: Path, rows: pl.DataFrame, most: int) -> tuple[list[Compa
 def _comparison(sidecar: Path, tuned: pl.DataFrame, rows: pl.DataFrame) -> Comparison | None:
     """None where no row has the image. Only sides' pictures are read, and none from outside the run's folder."""
     content = json.loads(sidecar.read_text())
-    about = tuned.filter(test_set=content["test_set"], image=content["image"])
+    known = (pl.col("image") == content["image"]) | (pl.col("image_digest") == content.get("image_digest", ""))
+    about = tuned.filter(known, test_set=content["test_set"])
     files = {name: sidecar.parent / f"{name}.png" for name in SIDES if name in content["sides"]}
     files = {name: f for name, f in files.items() if f.is_file() and f.resolve().is_relative_to(sidecar.parents[3])}
     if about.is_empty() or "tuned" not in files:

@@ -146,7 +146,7 @@ def _pictures(folder: Path, rows: pl.DataFrame) -> list[tuple[str, str]]:
     points = rows.filter(role="tuned").unique("cell").sort("lmbda", "curve_name").unique("curve", maintain_order=True)
     pictures: list[tuple[str, str]] = []
     for name, cell, lmbda in points.select("curve_name", "cell", "lmbda").iter_rows():
-        path = next((p for p in (folder / cell / FIGURE, folder / FIGURE) if p.is_file()), None)
+        path = next((p for p in (folder / Path(cell).name / FIGURE, folder / FIGURE) if p.is_file()), None)
         if path and len(pictures) < PICTURES:
             with Image.open(path) as picture:
                 pictures.append((f"{name}, λ {lmbda:g}", data_uri(picture, quality=85)))

@@ -70,8 +70,8 @@ class RunFolder:
 
     @property
     def error(self) -> str:
-        """The last line of the failure of a failed run; "" of others."""
-        lines = _text(self.path / FAILED).strip().splitlines() if self.state == "failed" else []
+        """The last line of the last start's failure: of a failed run, or of a done one that refused a start."""
+        lines = _text(self.path / FAILED).strip().splitlines() if self.state != "running" else []
         return lines[-1] if lines else ""
 
     @cached_property

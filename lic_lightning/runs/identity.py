@@ -23,8 +23,8 @@ _PACKAGE = Path(__file__).parents[1]
 CONF = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 
 WITHOUT_MEANING = {
-    "": ("paths", "logger", "hydra", "sweep", "resume", "compile", "debug", "chain", "stage"),
-    "data": ("workers", "cache", "on_corrupt", "split_file"),
+    "": ("paths", "logger", "hydra", "sweep", "resume", "compile", "debug", "chain", "stage", "store"),
+    "data": ("workers", "cache", "on_corrupt", "split_file", "store", "stores"),
     "evaluation": ("workers", "lpips_trunk", "classic"),
     "trainer": (
         "accelerator", "devices", "strategy", "num_nodes", "log_every_n_steps", "default_root_dir",
@@ -84,7 +84,7 @@ def run_of(cfg: DictConfig, folder: Path) -> Run:
         objective=cfg.rows.objective,
         lmbda=float(cfg.lmbda),
         seed=int(cfg.seed),
-        weights=weights_id(cfg, "codec.weights"),
+        weights="" if cfg.start is None else weights_id(cfg, "codec.weights"),
         weights_name=weights_name(cfg),
         reference_weights=weights_id(cfg, "reference.codec.weights") if reference else "",
     )

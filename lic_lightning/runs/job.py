@@ -42,7 +42,7 @@ def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> floa
         sys.argv[1:] = list(hydra.overrides.task)
     try:
         _refuse_new_keys(hydra.overrides.task)
-        with nullcontext() if _joins() else alone_in(folder):
+        with nullcontext() if joins() else alone_in(folder):
             task(cfg, folder)
             (folder / FAILED).unlink(missing_ok=True)
     except RunningElsewhereError as elsewhere:
@@ -64,7 +64,7 @@ def run_job(task: Callable[[DictConfig, Path], object], cfg: DictConfig) -> floa
     return progress.val_loss if progress else None
 
 
-def _joins() -> bool:
+def joins() -> bool:
     """True in the processes that DDP adds to a run's first one, which holds the folder for them."""
     return getattr(rank_zero_only, "rank", 0) > 0
 

@@ -61,7 +61,7 @@ def test_the_training_seed_moves_the_crops(photos):
 
 def test_written_splits_are_taken_up_again(photos, tmp_path):
     data = noise(photos, split_seed=5)
-    data.write_splits(tmp_path / "splits.json")
+    data.keep_splits(tmp_path / "splits.json")
     again = noise(photos, split_file=tmp_path / "splits.json")
     assert again.splits == data.splits
     assert json.loads((tmp_path / "splits.json").read_text())["skipped"] == {}
@@ -113,7 +113,7 @@ def test_skip_leaves_corrupt_pictures_out_and_lists_them(photos, tmp_path):
     (photos / "p3.png").write_bytes(b"")
     (photos / "p5.png").write_bytes(b"nothing")
     data = noise(photos, split={"train": 4, "val": 2, "test": 2}, on_corrupt="skip")
-    data.write_splits(tmp_path / "splits.json")
+    data.keep_splits(tmp_path / "splits.json")
     stored = json.loads((tmp_path / "splits.json").read_text())
     assert stored["skipped"] == {"noise": ["p3.png", "p5.png"]}
     assert len(list(data.train_dataloader())) == 2

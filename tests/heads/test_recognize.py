@@ -157,7 +157,7 @@ def test_a_lic_file_is_labelled_without_decoding_it(lic_recognize, labelled_phot
     coded = str(tmp_path / "photo.lic")
     assert lic(["encode", str(labelled_photographs / photo), "--weights", base, "-o", coded]) == 0
     capsys.readouterr()
-    assert lic(["classify", coded, "--head", str(run)]) == 0
+    assert lic(["classify", coded, "--head", str(run), "--weights", base]) == 0
     assert f": {label} " in capsys.readouterr().out
     assert load_head(run)[1].classes == ("cat", "coffee")
 
@@ -172,7 +172,9 @@ def test_a_file_of_another_decoder_is_not_labelled(lic_recognize, labelled_photo
     coded = str(tmp_path / "photo.lic")
     lic(["encode", str(labelled_photographs / "cat" / "0.png"), "--weights", other, "-o", coded])
     monkeypatch.delenv("HYDRA_FULL_ERROR")
-    assert lic(["classify", coded, "--head", str(run)]) == 2
+    assert lic(["classify", coded, "--head", str(run)]) == 2  # its file comes from anywhere: no path of it is followed
+    assert "name that file with --weights" in capsys.readouterr().err
+    assert lic(["classify", coded, "--head", str(run), "--weights", base]) == 2
     assert "written for mbt2018-mean with decoder" in capsys.readouterr().err
     assert lic(["classify", coded, "--head", str(run), "--weights", other]) == 2
     assert "the head reads latents of decoder" in capsys.readouterr().err
