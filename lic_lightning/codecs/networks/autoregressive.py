@@ -112,7 +112,8 @@ class AutoregressiveCut(MeanScaleCut):
         CompressAI's forward takes round(y) for context and synthesis, its coder round(y − μ) + μ. Which values these
         are only a walk over the fronts can tell. So training with the quantizer "mixed" walks as the coder does,
         without gradient; one pass over all positions at once, with the walk's ŷ as context, then gives the σ and μ of
-        the rate. The gradient of ŷ is y's.
+        the rate. The gradient of ŷ is y's. Two parallel passes cost as much and leave ŷ .22 from the decoder's on
+        average, on a small mbt2018 whose round(y) is .32 from it (docs/concepts/fixed-decoder.md).
 
         With "noise", training is CompressAI's.
         """
