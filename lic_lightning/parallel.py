@@ -1,7 +1,5 @@
 """A function over many things by parallel processes: the images of a test set, the files of a command."""
 
-from __future__ import annotations
-
 import ctypes
 import multiprocessing
 import signal

@@ -4,8 +4,6 @@ magic | version | codec name | decoder fingerprint | width, height | CRC of the 
 CRC of each stream, started from the CRC of all of the above | streams
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The decoder that a file asks for, found by its fingerprint among the weights on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

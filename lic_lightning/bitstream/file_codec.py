@@ -7,8 +7,6 @@ The codec's own cut writes and reads (`codecs.latents`). Its transforms run in t
 see the whole picture; a codec whose transforms do (SegPIC) is coded whole.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

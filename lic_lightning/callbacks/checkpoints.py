@@ -1,7 +1,5 @@
 """Checkpoints from which a run goes on with the bits of one that was never interrupted."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What trains and what is frozen, by role, before training starts."""
 
-from __future__ import annotations
-
 import pytorch_lightning as pl
 from rich.console import Console
 from rich.table import Table

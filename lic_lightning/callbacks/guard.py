@@ -1,7 +1,5 @@
 """The proof, while training, that what is frozen does not move: the deployed decoder above all."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is judged after a training: the best weights, held to the guard; and what the rows say of the decoder."""
 
-from __future__ import annotations
-
 import pytorch_lightning as pl
 import torch
 from torch import nn

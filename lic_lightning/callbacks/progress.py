@@ -1,7 +1,5 @@
 """What a person reads while training: one line per validation, and how far the run is, for `lic status`."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time

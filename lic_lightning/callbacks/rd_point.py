@@ -1,7 +1,5 @@
 """At the end of training: the run's RD point, and the curve so far with its BD-rate against the reference."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytorch_lightning as pl

@@ -1,7 +1,5 @@
 """What a person reads after a run: the curve so far, its points beside the reference's, and BD-rate or why not yet."""
 
-from __future__ import annotations
-
 import io
 import logging
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Recognition at the end of its training: accuracy beside rate and PSNR, one row per test image."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial

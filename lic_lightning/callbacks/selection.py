@@ -1,7 +1,5 @@
 """The selector's classifier at the end of its training: its threshold, its file, and what it saves."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Mapping

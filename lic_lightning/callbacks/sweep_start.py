@@ -1,7 +1,5 @@
 """The start of a multirun: the list of its cells, those included that have yet to start."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -7,8 +7,6 @@ A density of another kind brings methods `centre`, `indexes` and `density`, call
 them, and CompressAI's buffers with its tables; CompressAI's own two densities are served here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any

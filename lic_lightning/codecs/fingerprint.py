@@ -1,7 +1,5 @@
 """Fingerprints: the identity of tensors, bit for bit."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Freeze policies: which roles, or named module groups, of a codec train; all else is frozen."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from compressai.entropy_models import EntropyBottleneck, EntropyModel

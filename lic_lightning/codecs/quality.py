@@ -1,7 +1,5 @@
 """The λ of each quality, as CompressAI's zoo was trained (facts: λ·255²·MSE + bpp, or λ·(1 − MS-SSIM) + bpp)."""
 
-from __future__ import annotations
-
 import math
 
 LMBDAS: dict[str, dict[int, float]] = {

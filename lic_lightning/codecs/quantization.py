@@ -1,7 +1,5 @@
 """The codecs' entropy models: CompressAI's, in float32 whatever the networks' precision, with a choice of quantiser."""
 
-from __future__ import annotations
-
 from typing import Literal, get_args
 
 import torch

@@ -1,7 +1,5 @@
 """Roles: which side of the bitstream every parameter and buffer of a codec serves."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Literal, get_args

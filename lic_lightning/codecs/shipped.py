@@ -1,7 +1,5 @@
 """The weights that ship with the package: where they lie, and which they are."""
 
-from __future__ import annotations
-
 import hashlib
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pretrained weights: where they come from, and how they get into a codec."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping
 from pathlib import Path

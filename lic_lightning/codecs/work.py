@@ -1,7 +1,5 @@
 """How much a codec computes, by role."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode

@@ -1,7 +1,5 @@
 """`lic codecs`: the codecs at their papers' sizes: parameters and work by role, weights found."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Iterator
@@ -39,10 +37,7 @@ def describe(codec_spec: CodecSpec) -> Iterator[dict[str, Any]]:
                 "encoding": round(work["encoder"] + work["entropy"], 3),
                 "decoding": round(work["entropy"] + work["decoder"], 3),
             },
-            "weights": {
-                "shipped": shipped_lmbdas(codec_spec.name),
-                "zoo": _zoo_found(codec_spec.name, qualities),
-            },
+            "weights": {"shipped": shipped_lmbdas(codec_spec.name), "zoo": _zoo_found(codec_spec.name, qualities)},
         }
 
 

@@ -1,7 +1,5 @@
 """Files to files: what `lic encode` and `lic decode` share. One bad file is named, and the others go on."""
 
-from __future__ import annotations
-
 import argparse
 import glob
 import sys

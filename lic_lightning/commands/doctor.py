@@ -17,11 +17,7 @@ if TYPE_CHECKING:
     from lic_lightning.data.dataset import ImageDataset
 
 PACKAGES = ("torch", "torchvision", "compressai", "pytorch-lightning", "hydra-core")
-LAUNCHERS = {
-    "joblib": "hydra-joblib-launcher",
-    "slurm": "hydra-submitit-launcher",
-    "ray": "hydra-ray-launcher",
-}
+LAUNCHERS = {"joblib": "hydra-joblib-launcher", "slurm": "hydra-submitit-launcher", "ray": "hydra-ray-launcher"}
 WIDTH = 32  # of a thing's name
 MARKS = {True: ("✓", "green"), False: ("–", "yellow"), None: (" ", "")}
 MALFORMED = ("✗", "red")

@@ -1,7 +1,5 @@
 """`lic export`: a run's codec in a file that plain CompressAI loads, the CDFs of its decoder included."""
 
-from __future__ import annotations
-
 import argparse
 import copy
 import sys

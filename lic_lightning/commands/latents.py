@@ -1,7 +1,5 @@
 """`lic latents`: code a data set once into a latent store, from which `lic recognize` trains; it goes on."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """`lic report`: one self-contained HTML page from a sweep's results alone, or a W&B report of the same content."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The classifier learns from the train splits of the categories, the same splits a
 names a sweep of these encoders, the tables are made from its rows: nothing is coded again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import hydra

@@ -1,7 +1,5 @@
 """`lic status`: the grid of a sweep, and what is left of it in hours."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections import Counter

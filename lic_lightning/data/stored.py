@@ -1,7 +1,5 @@
 """Data sets from a configuration that was found in a run's folder, which may come from somebody else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

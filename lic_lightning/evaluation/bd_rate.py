@@ -4,8 +4,6 @@ Computed by the `bjontegaard` package, which by itself returns nonsense for curv
 only warns about curves that barely overlap. Here such a pair is refused.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,12 +55,7 @@ class BDRate:
 
 
 def bd_rate(
-    anchor: Curve,
-    test: Curve,
-    metric: str = "psnr",
-    method: Method = "pchip",
-    bootstrap: int = 1000,
-    seed: int = 0,
+    anchor: Curve, test: Curve, metric: str = "psnr", method: Method = "pchip", bootstrap: int = 1000, seed: int = 0
 ) -> BDRate:
     """BD-rate of `test` against `anchor` (Bjøntegaard, VCEG-M33), on the curves of means over the test set.
 

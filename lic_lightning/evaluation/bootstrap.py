@@ -1,7 +1,5 @@
 """The paired bootstrap over images: how sure a number is that two curves' means over a test set give."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -20,12 +18,7 @@ class Refused(ValueError):  # noqa: N818 - an answer, not a fault
 
 
 def interval(
-    anchor: Curve,
-    test: Curve,
-    metric: str,
-    number: Callable[[Points, Points, int], float],
-    resamples: int,
-    seed: int,
+    anchor: Curve, test: Curve, metric: str, number: Callable[[Points, Points, int], float], resamples: int, seed: int
 ) -> tuple[tuple[float, float] | None, str]:
     """95 % of what a number is of redrawn images, the same ones for all points of both curves.
 

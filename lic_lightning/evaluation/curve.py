@@ -159,10 +159,7 @@ def read_compressai_json(path: Path | str) -> Curve:
 
 def as_compressai_json(curve: Curve) -> bytes:
     """A curve as CompressAI's results JSON, with λ, test set and domain beside its keys."""
-    results = {
-        "bpp": curve.rate.tolist(),
-        **{metric: values.tolist() for metric, values in curve.quality.items()},
-    }
+    results = {"bpp": curve.rate.tolist(), **{metric: values.tolist() for metric, values in curve.quality.items()}}
     if not np.isnan(curve.lmbda).any():
         results["lmbda"] = curve.lmbda.tolist()
     content = {

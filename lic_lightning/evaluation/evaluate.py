@@ -1,7 +1,5 @@
 """A codec over a test set: one row per image."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import dataclass
 

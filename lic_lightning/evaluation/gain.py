@@ -3,8 +3,6 @@
 One λ is enough, so a whole study can be screened before a full grid is paid for. BD-rate needs four.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

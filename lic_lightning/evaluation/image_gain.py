@@ -1,7 +1,5 @@
 """The gain image by image: each point of an image against that image's own reference curve."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from lic_lightning.evaluation.curve import Curve

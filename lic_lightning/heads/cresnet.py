@@ -1,7 +1,5 @@
 """cResNet: a ResNet whose first layers are a small front end on ŷ and σ̂ (Torfason 2018; Deng & Karam 2021)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 

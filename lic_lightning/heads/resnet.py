@@ -5,8 +5,6 @@ pixels ─► 7×7 s2 ─► pool ─► layer1 ─┐
 ŷ, σ̂ ─► front end (cresnet.py) ─────┘    28²        14²       7²
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from urllib.error import URLError

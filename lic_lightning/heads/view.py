@@ -1,7 +1,5 @@
 """What of an image's features a head sees: resized, then a square crop, the same for all of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

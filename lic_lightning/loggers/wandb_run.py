@@ -1,7 +1,5 @@
 """Lightning's W&B logger, one W&B run per job: offline without a key, closed when the job ends."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 

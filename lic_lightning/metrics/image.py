@@ -4,8 +4,6 @@ Each takes two tensors (1,3,H,W) in [0, 255] and returns a float, or None where 
 PSNR and MS-SSIM are computed as CompressAI's `eval_model` does, so that numbers can stand side by side.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Training of heads: on features of a frozen codec, or together with the codec's encoder."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -129,10 +127,7 @@ class JointModule(CodecModule):
         """One optimizer over codec, head and weighting."""
         own = {} if self.codec_lr is None else {"lr": self.codec_lr}
         codec = [parameter for parameter in self.codec.parameters() if parameter.requires_grad]
-        groups: Any = [
-            {"params": [*self.head.parameters(), *self.weighting.parameters()]},
-            {"params": codec, **own},
-        ]
+        groups: Any = [{"params": [*self.head.parameters(), *self.weighting.parameters()]}, {"params": codec, **own}]
         return self.scheduler.of(self.optimizer_factory(groups), self)
 
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:

@@ -1,7 +1,5 @@
 """An optimizer with its learning-rate schedule, as Lightning takes them: in one place for all modules."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal

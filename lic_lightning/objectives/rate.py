@@ -1,7 +1,5 @@
 """The rate term that all objectives share."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

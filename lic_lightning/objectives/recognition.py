@@ -3,8 +3,6 @@
 Each is called with both terms and the training step (None in validation) and returns the loss.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

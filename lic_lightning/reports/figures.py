@@ -1,7 +1,5 @@
 """The figures of a report: quality and accuracy over rate, gain per image, losses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,11 +24,7 @@ def company(entries: Sequence[Entry], found: Sequence[Curve]) -> list[Curve]:
 
 
 def rd_figure(
-    shown: Sequence[Curve],
-    metric: Metric,
-    chosen: Mapping[str, Paint],
-    title: str,
-    current_lmbda: float | None = None,
+    shown: Sequence[Curve], metric: Metric, chosen: Mapping[str, Paint], title: str, current_lmbda: float | None = None
 ) -> Figure | None:
     """Quality over rate, on axes that span the learned codecs; None where no tuned curve has the metric.
 

@@ -1,7 +1,5 @@
 """One self-contained HTML page of a sweep: no network, no other file, everything from data escaped."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections.abc import Sequence
@@ -30,11 +28,7 @@ CROPS = 12  # comparisons: about 2 MB
 
 
 def write_page(
-    folder: Path | str,
-    out: Path | None = None,
-    method: Method = "pchip",
-    bootstrap: int = 1000,
-    crops: int = CROPS,
+    folder: Path | str, out: Path | None = None, method: Method = "pchip", bootstrap: int = 1000, crops: int = CROPS
 ) -> Path:
     """Writes the page of a sweep, or of one run, to `out` or `report/report.html` in its folder; returns its path.
 

@@ -1,7 +1,5 @@
 """A figure for the page, as what plotly.js draws; colours are names, which the page's style gives a value by theme."""
 
-from __future__ import annotations
-
 import html
 import math
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """What a head on latents sees: image, ŷ, σ̂ and prediction side by side, as in figure 6 of the paper."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

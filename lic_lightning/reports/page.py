@@ -1,7 +1,5 @@
 """The report page's content, section by section, derived from a sweep's rows and folders when it is asked for."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """RD plots as PNG: per category and test set the references, the tuned curves, and the classic codecs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import polars as pl

@@ -1,7 +1,5 @@
 """A figure as a PNG, for files and W&B."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

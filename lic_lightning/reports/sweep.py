@@ -1,7 +1,5 @@
 """The report at the end of a multirun: whatever finished is aggregated, what did not is named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The cells that the starts of a sweep planned, in a file of its folder each."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

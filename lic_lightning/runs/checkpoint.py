@@ -1,7 +1,5 @@
 """Checkpoints that are whole or absent, and which of them a run goes on from."""
 
-from __future__ import annotations
-
 import io
 import logging
 from pathlib import Path

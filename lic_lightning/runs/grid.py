@@ -1,7 +1,5 @@
 """The grid of a multirun: each cell with its config, composed as the jobs will compose it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How far a run is: a small file in its folder, written anew at each validation."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a run was made from: resolved config, package versions, git commit and diff."""
 
-from __future__ import annotations
-
 import json
 import platform
 import subprocess
@@ -18,11 +16,7 @@ def record(cfg: DictConfig, folder: Path) -> None:
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True).encode())
     packages = sorted({f"{d.metadata['Name']}=={d.version}" for d in distributions()}, key=str.lower)
     write_atomically(folder / "packages.txt", ("\n".join(packages) + "\n").encode())
-    machine = {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": platform.machine(),
-    }
+    machine = {"python": platform.python_version(), "system": platform.platform(), "processor": platform.machine()}
     write_atomically(folder / "machine.json", (json.dumps(machine, indent=2) + "\n").encode())
     if git := _git():
         write_atomically(folder / "git.txt", git.encode())

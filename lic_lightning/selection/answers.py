@@ -1,7 +1,5 @@
 """The classifier's threshold, chosen on the val splits, and its answers on the test splits."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -6,8 +6,6 @@ classifier   the one that the pre-classifier names, or the reference
 best of K    the smallest R + λD of all, the reference among them
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 
 import polars as pl

@@ -1,7 +1,5 @@
 """The encoders that a folder holds for one deployed decoder: finished runs, deltas, weights."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

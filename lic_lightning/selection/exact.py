@@ -1,7 +1,5 @@
 """The exact selector: code with every encoder, keep the smallest R + λD as the deployed decoder gives it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from torch import Tensor

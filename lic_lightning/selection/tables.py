@@ -1,7 +1,5 @@
 """What each way of choosing saves, from the rows of the encoders' runs: nothing is coded again."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Channel-wise autoregressive entropy model with latent residual prediction (Minnen & Singh 2020, as in WACNN)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 

@@ -10,8 +10,6 @@ with the same column + 3·row know their context at the same time. Such a front 
 The half of the first entropy layer that reads the hyperprior is one product for all positions, outside the loop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass

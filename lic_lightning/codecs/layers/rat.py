@@ -1,7 +1,5 @@
 """Region-adaptive transform: each position is filtered by a kernel made for it from the prototype of its region."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

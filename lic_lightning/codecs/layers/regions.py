@@ -1,7 +1,5 @@
 """Regions of an image at the scale of a feature map: those of a mask, or the cells of the 4×4 grid."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """Scale affine layer, and the down- and upsampling blocks that it is part of (SegPIC)."""
 
-from __future__ import annotations
-
 from compressai.layers import GDN, conv1x1
 from torch import Tensor, nn
 

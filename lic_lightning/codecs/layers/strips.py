@@ -1,7 +1,5 @@
 """Local layers in strips of rows: memory at inference is that of the coarse maps, not of the fine ones."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

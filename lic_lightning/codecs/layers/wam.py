@@ -1,7 +1,5 @@
 """Window attention module: a trunk of residual units, gated by attention within shifted windows (WACNN, Zou 2022)."""
 
-from __future__ import annotations
-
 import torch
 from compressai.layers import conv1x1, conv3x3
 from torch import Tensor, nn

@@ -4,8 +4,6 @@ The autoregressive ones have a faster coder (`serial`). Sizes per quality are th
 weights and one size (He 2022: N=192, M=320).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from compressai.models import Elic2022Official, FactorizedPrior, MeanScaleHyperprior, ScaleHyperprior

@@ -4,8 +4,6 @@ x ─► g_a ─► y ─┬─────────────────�
                └─► h_a ─► z ═► ẑ ─► h_s ─► σ, μ ─┘
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from compressai.models import FactorizedPrior, MeanScaleHyperprior, ScaleHyperprior

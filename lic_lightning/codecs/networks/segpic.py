@@ -3,8 +3,6 @@
 Written from the papers and from facts about the published network, not from its code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar

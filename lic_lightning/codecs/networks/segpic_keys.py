@@ -4,8 +4,6 @@ Their order of tensors means nothing here: their up-sampling block registers its
 which is not the order of the data. Eight blocks stand under a second name, and must be the same tensors there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from torch import nn

@@ -1,7 +1,5 @@
 """ImageNet-1k (ILSVRC 2012) as unpacked: train/<wnid>/*.JPEG, val/*.JPEG flat with the devkit, or val/<wnid>/*.JPEG."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from lic_lightning.data.dataset import MalformedDatasetError, not_found

@@ -1,7 +1,5 @@
 """MINC-2500 as published: minc-2500/{categories.txt, images/<class>/*.jpg, labels/{train,validate,test}<n>.txt}."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from lic_lightning.data.dataset import MalformedDatasetError, check_files, not_found
