@@ -7,6 +7,7 @@ y ─► groups of channels, each in two halves of a checkerboard ═► ŷ
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -45,9 +46,9 @@ class ElicCut(TransformCut):
             return y_hat
 
         latents = self._walk(z_hat, round_half)
-        if z_likelihoods is not None:
-            latents.likelihoods.update(y=self._whole(y_likelihoods), z=z_likelihoods)
-        return latents
+        if z_likelihoods is None:
+            return latents
+        return replace(latents, likelihoods={"y": self._whole(y_likelihoods), "z": z_likelihoods})
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y, group after group and half after half, then those of z; "shape" as CompressAI has it."""
