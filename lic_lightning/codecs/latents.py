@@ -20,6 +20,10 @@ from lic_lightning.codecs.rans import RANS, Coder
 Strings = list[list[bytes]]
 
 
+class LatentsError(ValueError):
+    """A codec without a cut, or without the scales that a task reads."""
+
+
 @dataclass(frozen=True)
 class Latents:
     """What the strings of a batch stand for.
@@ -75,9 +79,9 @@ def cut(codec: nn.Module) -> Cut:
     """The cut of a codec.
 
     Raises:
-        TypeError: its file declares none.
+        LatentsError: its file declares none.
     """
-    raise TypeError(f"{type(codec).__name__} declares no cut at its latents: `@cut.register` in the network's file")
+    raise LatentsError(f"{type(codec).__name__} declares no cut at its latents: `@cut.register` in the network's file")
 
 
 class TransformCut:
@@ -111,10 +115,6 @@ class TransformCut:
     def shape(self, height: int, width: int) -> Any:
         """Height and width of z."""
         return Size((height // 64, width // 64))
-
-
-class LatentsError(ValueError):
-    """A codec without scales was asked for what a task reads."""
 
 
 def features(latents: Latents) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from importlib.metadata import entry_points
 from torch import Tensor, nn
 
 import lic_lightning.codecs.networks as networks
+from lic_lightning.codecs.latents import cut
 from lic_lightning.codecs.quantization import convert_entropy_models
 from lic_lightning.codecs.roles import RoleTable, tensor_roles
 
@@ -103,7 +104,7 @@ def spec(name: str) -> CodecSpec:
 def build(name: str, quality: int, N: int | None = None, M: int | None = None) -> nn.Module:
     """An untrained codec at the sizes of `quality`, `N` and `M` overriding them, with our entropy models.
 
-    Its roles are checked.
+    Its roles are checked, and that its file declares a cut at its latents.
     """
     codec_spec = spec(name)
     if quality not in codec_spec.sizes:
@@ -118,4 +119,5 @@ def build(name: str, quality: int, N: int | None = None, M: int | None = None) -
     codec = codec_spec.build(**sizes)
     convert_entropy_models(codec)
     tensor_roles(codec, codec_spec.roles)
+    cut(codec)
     return codec

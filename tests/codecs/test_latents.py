@@ -205,5 +205,5 @@ def test_a_codec_without_scales_says_which_have_them(spread_out: Make, pictures:
 
 
 def test_a_network_without_a_cut_says_where_to_declare_it() -> None:
-    with pytest.raises(TypeError, match=r"Linear declares no cut.*@cut\.register"):
+    with pytest.raises(LatentsError, match=r"Linear declares no cut.*@cut\.register"):
         cut(nn.Linear(1, 1))
