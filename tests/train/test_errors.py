@@ -51,7 +51,7 @@ def test_a_failed_cell_does_not_stop_the_sweep_and_is_named(
     lic_train: Lic, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said = refused(lic_train, capfd, "-m", "debug=fdr", "lmbda=-1,0.0130")
-    sweep = tmp_path / "outputs" / "main"
+    sweep = tmp_path / "outputs" / "debug"
     assert len(list(sweep.glob("*/results.parquet"))) == 1
     (failed,) = sweep.glob("*/failed.txt")
     assert f"cell {failed.parent.name} failed: ValueError: lmbda must be positive" in said
@@ -62,6 +62,6 @@ def test_a_cell_that_failed_is_tried_again(lic_train: Lic, tmp_path: Path, photo
     with pytest.raises(SystemExit):
         lic_train("debug=fdr", "paths.data=/nowhere")
     lic_train("debug=fdr", f"paths.data={photographs}")
-    (cell,) = (tmp_path / "outputs" / "main").iterdir()
+    (cell,) = (tmp_path / "outputs" / "debug").iterdir()
     assert (cell / "results.parquet").exists()
     assert not (cell / "failed.txt").exists()

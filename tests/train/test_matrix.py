@@ -118,5 +118,5 @@ def test_ddp_on_two_cpu_processes_is_one_run(tiny: tuple[str, ...], photographs:
 
 def test_a_multirun_writes_one_folder_a_cell(lic_train: Lic) -> None:
     output = lic_train("-m", "debug=fdr", "lmbda=0.0130,0.0250", "category=food,general")
-    assert len(list(output.glob("main/*/results.parquet"))) == 4
+    assert len(list(output.glob("debug/*/results.parquet"))) == 4
     assert read_rows(output).filter(role="tuned")["curve"].n_unique() == 2
