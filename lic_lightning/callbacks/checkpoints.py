@@ -27,12 +27,12 @@ class Checkpoints(ModelCheckpoint):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Keeps the epoch before."""
-        trainer.fit_loop.restarting = False  # or Lightning takes this epoch for the one that the checkpoint saw
+        _go_on(trainer)  # or Lightning takes this epoch for the one that the checkpoint saw
         self._keep(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Keeps nothing yet: schedulers step after this, in an epoch that was resumed in its middle too."""
-        trainer.fit_loop.restarting = False
+        _go_on(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Keeps what was validated in the middle of an epoch."""
@@ -58,6 +58,12 @@ class Checkpoints(ModelCheckpoint):
             candidates = self._monitor_candidates(trainer)
             self._save_topk_checkpoint(trainer, candidates)
             self._save_last_checkpoint(trainer, candidates)
+
+
+def _go_on(trainer: pl.Trainer) -> None:
+    """A resumed run is as any other from here. The fit loop's own setter says the contrary under `max_steps`."""
+    trainer.fit_loop._restarting = False
+    trainer.fit_loop.epoch_loop.restarting = False
 
 
 def generators() -> dict[str, Any]:
