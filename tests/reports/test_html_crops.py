@@ -28,6 +28,9 @@ class TwoPhotographs:
     def __getitem__(self, index):
         return SimpleNamespace(image=torch.from_numpy(self.pixels[index].copy()).permute(2, 0, 1))
 
+    def digest(self, index):
+        return f"content of {self.names[index]}"
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -54,7 +57,8 @@ def test_the_crop_is_the_centre_of_the_photograph(run, codec):
 def test_the_sidecar_says_what_it_shows(run, codec):
     write_comparison(run, codec, codec, "two", TwoPhotographs())
     content = json.loads((run.folder / "crops" / "two" / "1" / "crop.json").read_text())
-    assert content == {"test_set": "two", "image": "chelsea.png", "sides": ["original", "reference", "tuned"]}
+    about = {"test_set": "two", "image": "chelsea.png", "image_digest": "content of chels"}
+    assert content == {**about, "sides": ["original", "reference", "tuned"]}
 
 
 def test_without_a_reference_there_are_two_sides(run, codec):
