@@ -51,6 +51,11 @@ COMMANDS = {
         "BD-rate of curves against an anchor, or why there is none",
         "lic bd anchor.json test.json --metric ms-ssim --json",
     ),
+    "chain": Command(
+        "lic_lightning.commands.chain",
+        "a recipe of several trainings in one command, each starting from the one before",
+        "lic chain segpic category=food,portrait lmbda=0.0067,0.0130",
+    ),
     "plan": Command(
         "lic_lightning.commands.plan",
         "a dry run of `lic train`: cells, steps, estimated hours and disk",

@@ -22,6 +22,8 @@ def main(sweep: Path) -> None:
     """Packs the weights of every finished run of the sweep."""
     for weights in sorted(sweep.glob(f"*/{WEIGHTS}")):
         config = OmegaConf.load(weights.parent / "config.yaml")
+        if not config.stage.startswith("large"):
+            continue
         codec = load_codec(config.codec.name, lmbda=config.lmbda, weights=str(weights))
         half = {name: parameter.detach().half() for name, parameter in codec.named_parameters()}
         target = shipped_path(config.codec.name, config.lmbda)

@@ -71,7 +71,7 @@ def main(argv: list[str]) -> int:
     if arguments.json:
         print(json.dumps([asdict(cell) for cell in cells], indent=2))
     else:
-        _print(cells)
+        print_plan(cells)
     return 0
 
 
@@ -87,11 +87,15 @@ def plan(overrides: Sequence[str], multirun: bool) -> list[Planned]:
     from lic_lightning.runs.job import cause
 
     try:
-        cells = list(_cells(list(overrides), multirun))
-        measured = _measured(Path(cells[0][1].paths.output))
-        return [_planned(cell, cfg, measured) for cell, cfg in cells]
+        return planned([(cell, cfg, cfg) for cell, cfg in _cells(list(overrides), multirun)])
     except HydraException as error:
         raise PlanError(str(cause(error))) from error
+
+
+def planned(cells: Sequence[tuple[Cell, DictConfig, DictConfig]]) -> list[Planned]:
+    """What cells cost: each with its config, and with that of the run at whose weights its sizes can be seen."""
+    measured = _measured(Path(cells[0][1].paths.output))
+    return [_planned(cell, cfg, start, measured) for cell, cfg, start in cells]
 
 
 def _cells(overrides: list[str], multirun: bool) -> Iterator[tuple[Cell, DictConfig]]:
@@ -113,11 +117,11 @@ def _cells(overrides: list[str], multirun: bool) -> Iterator[tuple[Cell, DictCon
             raise PlanError(f"{config.hydra.sweeper._target_} chooses cells as it goes: there is no list of them")
 
 
-def _planned(cell: Cell, cfg: DictConfig, measured: Sequence[Measured]) -> Planned:
+def _planned(cell: Cell, cfg: DictConfig, start: DictConfig, measured: Sequence[Measured]) -> Planned:
     from omegaconf import OmegaConf
 
     steps, seconds = _steps(cfg), _seconds_per_step(cfg, measured)
-    codec, freeze = (OmegaConf.to_yaml(part, resolve=True) for part in (cfg.codec, cfg.freeze))
+    codec, freeze = (OmegaConf.to_yaml(part, resolve=True) for part in (start.codec, cfg.freeze))
     return Planned(
         cell=cell.name,
         overrides=" ".join(cell.overrides),
@@ -209,7 +213,8 @@ def _workload(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     return {key: setting(key) for key in WORKLOAD}
 
 
-def _print(cells: Sequence[Planned]) -> None:
+def print_plan(cells: Sequence[Planned]) -> None:
+    """Prints the cells as a table, with what is left in all."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -45,6 +45,7 @@ WATCHING = {
     )
 }  # fmt: skip
 FILES_OF_WEIGHTS = (".ckpt", ".pt", ".pth", ".pth.tar", ".safetensors")
+STAGE = "${lic.stage:"  # codec.weights=${lic.stage:NAME} starts from that stage's run of the same chain
 RUN = "run:"  # codec.weights=run:<cell>, or run:<sweep>/<cell>
 DEFAULT_QUALITY = 4
 
@@ -166,6 +167,8 @@ def _by_content(cfg: DictConfig, path: str, written: str) -> str | None:
 
 
 def _in_a_curve(cfg: DictConfig, path: str, written: str) -> str:
+    if written.startswith(STAGE):  # runs that start from the same place in a recipe, each from its own run
+        return written.rpartition(",")[2]
     content = _by_content(cfg, path, written) or ""
     return content if content.startswith("shipped:") else written
 
@@ -183,6 +186,8 @@ def _hash(content: dict[str, Any]) -> str:
 # Known to every process that imports this module, a launcher's workers too: `${lic.cell:}` is a cell's folder name,
 # `${lic.lmbda:QUALITY,METRIC}` the λ of a quality.
 OmegaConf.register_new_resolver("lic.cell", lambda *, _root_: cell_id(_root_), replace=True)
+# `${lic.stage:NAME}` is the run that a job of a chain starts from, once the chain has told it which one that is.
+OmegaConf.register_new_resolver("lic.stage", lambda run, _place="": run, replace=True)
 OmegaConf.register_new_resolver("lic.lmbda", lambda q, metric: lmbda_of(q or DEFAULT_QUALITY, metric), replace=True)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file
 
+from lic_lightning.runs.progress import read_progress
+
 TIMES = ("encode_s", "decode_s", "label_s")
-# Every validation that is no better halves the rate, so that a run that forgets one ends elsewhere
+# Every validation halves the rate, so that a run that forgets one ends elsewhere
 RUN = (
     "trainer.max_epochs=6",
     "data.epoch_size=6",
     "optimizer.lr=3e-2",
     "scheduler.factory.patience=0",
     "scheduler.factory.min_lr=0",
+    "+scheduler.factory.threshold=1",
 )
 MOMENTS = {  # after which call of what
     "mid-epoch": ("lic_lightning.modules.codec_module.CodecModule.training_step", 11),
@@ -68,22 +72,16 @@ def interrupt(patched: pytest.MonkeyPatch, moment: str, signum: int) -> None:
     patched.setattr(path, hooked)
 
 
-Start = Callable[..., BaseProcess]
-
-
-@pytest.fixture
-def start(photographs: Path, tmp_path: Path, tiny: tuple[str, ...]) -> Start:
+def start(
+    photographs: Path, output: Path, overrides: tuple[str, ...], moment: str | None = None, signum: int = 0
+) -> BaseProcess:
     """Starts `lic train` in a process of its own."""
-    environment = {"LIC_DATA": str(photographs), "LIC_OUTPUT": str(tmp_path), "OMP_NUM_THREADS": "1"}
-
-    def started(*overrides: str, moment: str | None = None, signum: int = 0) -> BaseProcess:
-        keys = {override.partition("=")[0] for override in overrides}
-        defaults = [override for override in tiny if override.partition("=")[0] not in keys]
-        child = servers.Process(target=lic, args=((*defaults, *RUN, *overrides), environment, moment, signum))
-        child.start()
-        return child
-
-    return started
+    environment = {"LIC_DATA": str(photographs), "LIC_OUTPUT": str(output), "OMP_NUM_THREADS": "1"}
+    changed = {override.partition("=")[0] for override in RUN}
+    kept = [override for override in overrides if override.partition("=")[0] not in changed]
+    process = servers.Process(target=lic, args=((*kept, *RUN), environment, moment, signum))
+    process.start()
+    return process
 
 
 def ended(child: BaseProcess) -> int | None:
@@ -92,29 +90,63 @@ def ended(child: BaseProcess) -> int | None:
     return child.exitcode
 
 
-def outcome(sweep: Path) -> tuple[dict[str, bytes], pl.DataFrame]:
+def outcome(cell: Path) -> tuple[dict[str, bytes], pl.DataFrame]:
     """The bits of a run's weights, and its rows but for what a clock measured."""
     from lic_lightning.evaluation.results import read_rows
 
-    (results,) = sweep.glob("*/results.parquet")
-    weights = load_file(results.with_name("codec.safetensors"))
-    return {name: tensor.numpy().tobytes() for name, tensor in weights.items()}, read_rows(results).drop(TIMES)
+    weights = load_file(cell / "codec.safetensors")
+    return {name: tensor.numpy().tobytes() for name, tensor in weights.items()}, read_rows(cell).drop(TIMES)
 
 
 def assert_equal(sweep: Path, other: Path) -> None:
-    (weights, rows), (expected_weights, expected_rows) = outcome(sweep), outcome(other)
-    assert [name for name, bits in expected_weights.items() if weights[name] != bits] == []
-    assert rows.equals(expected_rows)
+    """Two sweeps of the same cells."""
+    cells = [sorted(path.parent.name for path in folder.glob("*/results.parquet")) for folder in (sweep, other)]
+    assert cells[0] == cells[1]
+    for cell in cells[0]:
+        (weights, rows), (expected_weights, expected_rows) = outcome(sweep / cell), outcome(other / cell)
+        assert [name for name, bits in expected_weights.items() if weights[name] != bits] == []
+        assert rows.equals(expected_rows)
+
+
+@pytest.fixture(scope="module")
+def whole(photographs: Path, tmp_path_factory: pytest.TempPathFactory, tiny: tuple[str, ...]) -> Path:
+    """The sweep of a run that nothing interrupted, without worker processes."""
+    output = tmp_path_factory.mktemp("whole")
+    assert ended(start(photographs, output, tiny)) == 0
+    return output / "main"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("signum", EXIT_CODES, ids=lambda signum: signum.name)
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
-    start: Start, tmp_path: Path, moment: str, signum: signal.Signals
+    photographs: Path, tmp_path: Path, tiny: tuple[str, ...], whole: Path, moment: str, signum: signal.Signals
 ) -> None:
-    assert ended(start("sweep=whole")) == 0
-    assert ended(start("sweep=cut", moment=moment, signum=signum)) == EXIT_CODES[signum]
-    assert list((tmp_path / "cut").glob("*/results.parquet")) == []
-    assert ended(start("sweep=cut")) == 0
-    assert_equal(tmp_path / "cut", tmp_path / "whole")
+    assert ended(start(photographs, tmp_path, tiny, moment=moment, signum=signum)) == EXIT_CODES[signum]
+    assert list(tmp_path.glob("main/*/results.parquet")) == []
+    assert ended(start(photographs, tmp_path, tiny)) == 0
+    assert_equal(tmp_path / "main", whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 2), (2, 0), (0, 2)])
+@pytest.mark.parametrize("signum", EXIT_CODES, ids=lambda signum: signum.name)
+def test_workers_before_and_after_the_interruption_change_nothing(
+    photographs: Path,
+    tmp_path: Path,
+    tiny: tuple[str, ...],
+    whole: Path,
+    before: int,
+    after: int,
+    signum: signal.Signals,
+) -> None:
+    """At a moment after the third validation that chance chooses."""
+    process = start(photographs, tmp_path, (*tiny, f"data.workers={before}"))
+    while not any(progress.step >= 9 for cell in tmp_path.glob("main/*") if (progress := read_progress(cell))):
+        assert process.is_alive()
+        time.sleep(0.01)
+    time.sleep(random.random() / 5)
+    os.kill(process.pid, signum)
+    ended(process)
+    assert ended(start(photographs, tmp_path, (*tiny, f"data.workers={after}"))) == 0
+    assert_equal(tmp_path / "main", whole)
