@@ -16,8 +16,8 @@ from test_resume import assert_equal, ended, servers
 
 from lic_lightning import cli
 from lic_lightning.commands.chain import read_chain
-from lic_lightning.commands.status import states
 from lic_lightning.runs.chain import ChainError
+from lic_lightning.runs.folder import run_folders
 from lic_lightning.runs.identity import CONF
 
 RECIPE = """\
@@ -105,9 +105,9 @@ def test_what_starts_from_a_failed_run_is_named_and_not_started_and_the_rest_goe
     asked = [override for override in tiny if not override.startswith("codec.weights")]
     assert cli.main(["chain", "recipe", *asked, "lmbda=-1,0.0130"]) == 1
     sweep = tmp_path / "outputs" / "recipe"
-    assert [state.state for state in states(sweep)] == ["done", "failed", "done", "missing", "done"]
-    failed, missing = states(sweep)[1], states(sweep)[3]
-    assert f"cell {missing.cell.name} is not started: {failed.cell.name}" in capfd.readouterr().out
+    assert [run.state for run in run_folders(sweep)] == ["done", "failed", "done", "missing", "done"]
+    _, failed, _, missing, _ = run_folders(sweep)
+    assert f"cell {missing.name} is not started: {failed.name}" in capfd.readouterr().out
 
     assert cli.main(["status", str(sweep)]) == 0
     table = capfd.readouterr().out
