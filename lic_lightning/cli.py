@@ -1,7 +1,5 @@
 """`lic`: one command, a subcommand for each thing to do. Heavy imports wait until a subcommand needs them."""
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import os
@@ -12,6 +10,9 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+
+import yaml
 
 USAGE, INTERRUPTED, TERMINATED = 2, 130, 143  # exit codes
 # How long a thread of PyTorch's (GNU's OpenMP) spins for the others before it sleeps. By its own count, thirty times
@@ -34,96 +35,8 @@ class Command:
 
 
 COMMANDS = {
-    "train": Command(
-        "lic_lightning.commands.train",
-        "specialise or train a codec, then read its RD point and BD-rate",
-        "lic train -m category=food,portrait lmbda=0.0035,0.0130,0.0483 freeze=encoder_only",
-        hydra=True,
-    ),
-    "evaluate": Command(
-        "lic_lightning.commands.evaluate",
-        "real bytes of given weights on test sets; trains nothing",
-        "lic evaluate codec=mbt2018-mean codec.weights=out.pth.tar test_sets=kodak",
-        hydra=True,
-    ),
-    "bd": Command(
-        "lic_lightning.commands.bd",
-        "BD-rate of curves against an anchor, or why there is none",
-        "lic bd anchor.json test.json --metric ms-ssim --json",
-    ),
-    "chain": Command(
-        "lic_lightning.commands.chain",
-        "a recipe of several trainings in one command, each starting from the one before",
-        "lic chain segpic category=food,portrait lmbda=0.0067,0.0130",
-    ),
-    "plan": Command(
-        "lic_lightning.commands.plan",
-        "a dry run of `lic train`: cells, steps, estimated hours and disk",
-        "lic plan -m category=food,portrait lmbda=0.0035,0.0130,0.0483",
-    ),
-    "status": Command(
-        "lic_lightning.commands.status",
-        "the grid of a sweep: done, running, failed, missing; what is left in hours",
-        "lic status outputs/main",
-    ),
-    "screen": Command(
-        "lic_lightning.commands.screen",
-        "what each point of a sweep gains over the reference's curve; one λ is enough",
-        "lic screen outputs/screening",
-    ),
-    "report": Command(
-        "lic_lightning.commands.report",
-        "one self-contained HTML page of a sweep, finished or not",
-        "lic report outputs/main",
-    ),
-    "encode": Command(
-        "lic_lightning.commands.encode",
-        "pictures to .lic files",
-        "lic encode photo.jpg --weights shipped --lmbda 0.0130 -o photo.lic",
-    ),
-    "decode": Command(
-        "lic_lightning.commands.decode",
-        ".lic files to pictures; needs the reference alone",
-        "lic decode photo.lic -o photo.png",
-    ),
-    "recognize": Command(
-        "lic_lightning.commands.recognize",
-        "train a head that recognises from latents without decoding, or the baseline on pixels",
-        "lic recognize -m dataset=rsscn7 task=frozen,decoded lmbda=0.0018,0.0130,0.0483 head=small",
-        hydra=True,
-    ),
-    "latents": Command(
-        "lic_lightning.commands.latents",
-        "code a classification set once, for heads to train from",
-        "lic latents dataset=minc2500 codec=bmshj2018-hyperprior codec.weights=zoo",
-        hydra=True,
-    ),
-    "classify": Command(
-        "lic_lightning.commands.classify",
-        "label compressed files from their latents, without decoding them",
-        "lic classify photo.lic --head outputs/recognize/0123456789ab --json",
-    ),
-    "selector": Command(
-        "lic_lightning.commands.selector",
-        "train a classifier that picks the encoder; what each way of picking saves",
-        "lic selector encoders=outputs/category_dependent_reduced",
-        hydra=True,
-    ),
-    "export": Command(
-        "lic_lightning.commands.export",
-        "write a run's codec as plain CompressAI loads it",
-        "lic export outputs/main/0123456789ab out.pth.tar",
-    ),
-    "codecs": Command(
-        "lic_lightning.commands.codecs",
-        "the codecs: parameters by role, kMAC per pixel, weights found",
-        "lic codecs --json",
-    ),
-    "doctor": Command(
-        "lic_lightning.commands.doctor",
-        "what is installed, which data sets and weights were found where",
-        "lic doctor paths.data=/data/photographs",
-    ),
+    name: Command(f"lic_lightning.commands.{name}", **told)
+    for name, told in yaml.safe_load((Path(__file__).parent / "commands.yaml").read_text("utf-8")).items()
 }
 
 

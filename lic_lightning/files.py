@@ -1,7 +1,5 @@
 """Files that are whole or absent."""
 
-from __future__ import annotations
-
 import os
 from hashlib import sha256
 from pathlib import Path

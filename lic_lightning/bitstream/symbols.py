@@ -1,7 +1,5 @@
 """What passes between a cut and the native rANS coder: checked, kept within bounds, one string a stream."""
 
-from __future__ import annotations
-
 import math
 import zlib
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Side by side: original, reference and tuned, at the same λ; one sheet for people, and the crops for the report."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections.abc import Mapping

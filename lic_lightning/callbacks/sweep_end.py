@@ -1,7 +1,5 @@
 """The end of a multirun: tables and plots of whatever finished, and the names of what did not."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 from typing import Any

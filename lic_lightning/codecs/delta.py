@@ -4,8 +4,6 @@ One decoder is deployed; each encoder comes as a delta. Tensors are stored whole
 encoder read back writes the same bytes, bit for bit.
 """
 
-from __future__ import annotations
-
 import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Weights in one safetensors file with what they mean, as JSON in its metadata."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

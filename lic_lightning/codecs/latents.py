@@ -7,8 +7,6 @@ Each network's file declares its cut beside the network: `@cut.register` on its 
 `write` is given is what is written, and what `read` gives is what `analyse` gave in eval mode, bit for bit.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any, ClassVar, Protocol

@@ -4,8 +4,6 @@ A cut writes and reads through a `Coder` that it is given, one named stream afte
 own strings; the file format gives a coder that checks symbols and stays within its bytes (`bitstream.symbols`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

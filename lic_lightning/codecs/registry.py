@@ -5,8 +5,6 @@ module), and by the environment variable LIC_PLUGINS, which names modules with c
 a .lic file: these come from other people too, and importing runs code.
 """
 
-from __future__ import annotations
-
 import difflib
 import importlib
 import os

@@ -8,8 +8,6 @@ the picture is an edge of the tile too, so that zero padding falls where it does
 transform's up to float rounding, and it does not depend on the machine's memory: the tile's size is fixed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

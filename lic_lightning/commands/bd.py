@@ -10,6 +10,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lic_lightning.commands.request import RequestError, command_parser
+
 if TYPE_CHECKING:  # `lic --help` must not wait for numpy and polars
     from lic_lightning.evaluation.curve import Curve
 
@@ -34,10 +36,6 @@ quality that does not rise with the rate.
 """
 
 
-class BDError(ValueError):
-    """The curves that were asked for are not in the files; the message is the reason."""
-
-
 def main(argv: list[str]) -> int:
     """Runs `lic bd` with its arguments; returns 0, or 2 where a file is unfit or a BD-rate is refused."""
     arguments = _parser().parse_args(argv)
@@ -48,7 +46,7 @@ def main(argv: list[str]) -> int:
         anchors = _anchors(arguments.anchor, arguments.test_set)
         tests = [test for path in arguments.test for test in _tests(path, arguments.test_set)]
         _forbid_mixed_sets(arguments.anchor, anchors, tests)
-    except (BDError, CurveError, ResultsError, OSError) as error:
+    except (RequestError, CurveError, ResultsError, OSError) as error:
         print(f"lic bd: {error}", file=sys.stderr)
         return REFUSED
     answers = [_answer(test, anchors, arguments) for test in tests]
@@ -67,12 +65,7 @@ def main(argv: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     from lic_lightning.metrics.table import METRICS
 
-    parser = argparse.ArgumentParser(
-        prog="lic bd",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("bd", DESCRIPTION, EXAMPLES)
     parser.add_argument("anchor", metavar="ANCHOR", type=Path)
     parser.add_argument("test", metavar="TEST", type=Path, nargs="+")
     parser.add_argument("--metric", choices=METRICS, default="psnr", help="quality; default psnr")
@@ -96,7 +89,7 @@ def _tests(path: Path, test_set: str | None) -> list[Curve]:
 def _forbid_mixed_sets(path: Path, anchors: Sequence[Curve], tests: Sequence[Curve]) -> None:
     sets = sorted({test.test_set for test in tests if test.test_set_digest})
     if len(sets) > 1 and not all(anchor.test_set_digest for anchor in anchors):
-        raise BDError(f"{path} is a curve on one test set, the tests are on {', '.join(sets)}: try --test-set")
+        raise RequestError(f"{path} is a curve on one test set, the tests are on {', '.join(sets)}: try --test-set")
 
 
 def _load(path: Path, test_set: str | None) -> list[Curve]:
@@ -104,16 +97,16 @@ def _load(path: Path, test_set: str | None) -> list[Curve]:
     from lic_lightning.evaluation.results import read_rows
 
     if not path.exists():
-        raise BDError(f"no file or folder {path}")
+        raise RequestError(f"no file or folder {path}")
     if path.suffix == ".json":
         return [read_compressai_json(path)]
     if not path.is_dir() and path.suffix != ".parquet":
-        raise BDError(f"{path} is neither a CompressAI results .json, nor a folder or .parquet of our results")
+        raise RequestError(f"{path} is neither a CompressAI results .json, nor a folder or .parquet of our results")
     found = curves(read_rows(path))
     chosen = [curve for curve in found if test_set in (None, curve.test_set)]
     if not chosen:
         known = sorted({curve.test_set for curve in found})
-        raise BDError(f"{path} has no test set {test_set!r}; it has {', '.join(known) or 'no rows at all'}")
+        raise RequestError(f"{path} has no test set {test_set!r}; it has {', '.join(known) or 'no rows at all'}")
     return chosen
 
 
@@ -127,10 +120,10 @@ def _anchor(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace
     unknown = not test.test_set_digest
     fitting = [a for a in anchors if unknown or not a.test_set_digest or same_images(a, test)]
     if not fitting:
-        raise BDError(f"{arguments.anchor} has no curve on the same images ({test.test_set}, {test.domain})")
+        raise RequestError(f"{arguments.anchor} has no curve on the same images ({test.test_set}, {test.domain})")
     if len(fitting) > 1:
         names = "; ".join(f"{curve.name} on {curve.test_set}" for curve in fitting)
-        raise BDError(f"{arguments.anchor} has several curves that could be the anchor ({names}): try --test-set")
+        raise RequestError(f"{arguments.anchor} has several curves that could be the anchor ({names}): try --test-set")
     return fitting[0]
 
 
@@ -140,7 +133,7 @@ def _answer(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace
     try:
         anchor = _anchor(test, anchors, arguments)
         return {**asdict(bd_rate(anchor, test, arguments.metric, arguments.method)), "refused": None}
-    except (BDError, BDRateRefused) as reason:
+    except (RequestError, BDRateRefused) as reason:
         asked = {"metric": arguments.metric, "method": arguments.method, "domain": test.domain}
         about = {"name": test.name, "test_set": test.test_set, **asked, "points": len(test.rate), "warnings": []}
         return {**dict.fromkeys(field.name for field in fields(BDRate)), **about, "refused": str(reason)}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lic_lightning.commands.request import RequestError, command_parser
 
 if TYPE_CHECKING:  # `lic --help` must not wait for torch
     from torch import nn
@@ -23,10 +24,6 @@ EXAMPLES = """examples:
 Images are best coded with the short side that the head was trained at: a head knows scenes at their size.
 Exit code 2, with the reason on stderr, for a file that can't be read or that another decoder is for.
 """
-
-
-class ClassifyError(ValueError):
-    """A head that can't label this file; the message says why."""
 
 
 def classify(data: bytes, files: FileCodec, head: nn.Module, info: HeadInfo) -> list[tuple[str, float]]:
@@ -55,7 +52,7 @@ def reader(info: HeadInfo, folder: Path, weights: str | None) -> FileCodec:
         weights: where the user says that they are; None takes those.
 
     Raises:
-        ClassifyError: the head reads pixels, or the weights have another decoder, or must be named.
+        RequestError: the head reads pixels, or the weights have another decoder, or must be named.
         WeightsError: no such weights.
     """
     from lic_lightning.bitstream import FileCodec
@@ -65,16 +62,16 @@ def reader(info: HeadInfo, folder: Path, weights: str | None) -> FileCodec:
     from lic_lightning.runs.folder import BY_NAME
 
     if not info.codec:
-        raise ClassifyError("this head was trained on original images: it has no codec, and can't label a .lic file")
+        raise RequestError("this head was trained on original images: it has no codec, and can't label a .lic file")
     if weights is None:
         beside = folder / Path(info.weights).name
         weights = info.weights if info.weights in BY_NAME else str(beside)
         if weights == str(beside) and not beside.is_file():
-            raise ClassifyError(f"the head was trained on latents of {info.weights}: name that file with --weights")
+            raise RequestError(f"the head was trained on latents of {info.weights}: name that file with --weights")
     codec = load_codec(info.codec, weights=weights, lmbda=info.lmbda)
     fingerprint = decoder_fingerprint(codec, spec(info.codec).roles)
     if fingerprint != info.decoder_fingerprint:
-        raise ClassifyError(
+        raise RequestError(
             f"the head reads latents of decoder {info.decoder_fingerprint[:12]}, but {weights} "
             f"is decoder {fingerprint[:12]}: name the head's weights with --weights"
         )
@@ -83,9 +80,7 @@ def reader(info: HeadInfo, folder: Path, weights: str | None) -> FileCodec:
 
 def main(argv: list[str]) -> int:
     """Prints one line per file, or JSON."""
-    parser = argparse.ArgumentParser(
-        prog="lic classify", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("classify", __doc__, EXAMPLES)
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help=".lic files")
     parser.add_argument("--head", type=Path, required=True, help="folder of a `lic recognize` run, or its head's file")
     parser.add_argument("--weights", help="of the codec, if they are a file of their own")
@@ -97,7 +92,7 @@ def main(argv: list[str]) -> int:
 
     head, info = load_head(args.head)
     if not isinstance(head, CResNet):
-        raise ClassifyError(f"{args.head} is a head on pixels: it needs the decoded image. Train one with task=frozen")
+        raise RequestError(f"{args.head} is a head on pixels: it needs the decoded image. Train one with task=frozen")
     files = reader(info, args.head if args.head.is_dir() else args.head.parent, args.weights)
     labelled = ((path, _ranked(path, files, head, info)[: args.top]) for path in args.files)
     _print_json(labelled) if args.json else _print(labelled)
@@ -110,7 +105,7 @@ def _ranked(path: Path, files: FileCodec, head: nn.Module, info: HeadInfo) -> li
     try:
         return classify(path.read_bytes(), files, head, info)
     except BitstreamError as error:
-        raise ClassifyError(f"{path}: {error}") from error
+        raise RequestError(f"{path}: {error}") from error
 
 
 def _print(labelled: Iterable[tuple[Path, list[tuple[str, float]]]]) -> None:

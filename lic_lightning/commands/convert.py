@@ -12,15 +12,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lic_lightning.commands.request import RequestError
+
 SOME_FAILED, ALL_FAILED = 1, 2
 WILDCARDS = set("*?[")
 
 Conversion = Callable[[Path, Path], str]
 Pair = tuple[Path, Path]
-
-
-class ConversionError(ValueError):
-    """A request that names no files, or two of them for one result."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +39,19 @@ def pairs(inputs: Sequence[str], out: Path | None, suffixes: Collection[str], ne
         new_suffix: of the targets.
 
     Raises:
-        ConversionError: a folder or glob without such files, or two sources with one target.
+        RequestError: a folder or glob without such files, or two sources with one target.
     """
     found = [pair for given in inputs for pair in _expand(given, suffixes)]
     one = len(inputs) == len(found) == 1 and found[0][0] == Path(inputs[0])
     if out and one and not out.is_dir():
         return [(found[0][0], out)]
     if out and (out.is_file() or out.suffix.lower() in (*suffixes, new_suffix)):
-        raise ConversionError(f"{len(found)} files can't go into one file {out}: -o must be a folder")
+        raise RequestError(f"{len(found)} files can't go into one file {out}: -o must be a folder")
     made = [(path, (out / place if out else path).with_suffix(new_suffix)) for path, place in found]
     sources: dict[Path, Path] = {}
     for source, target in made:
         if sources.setdefault(target, source) != source:
-            raise ConversionError(f"{sources[target]} and {source} would both become {target}")
+            raise RequestError(f"{sources[target]} and {source} would both become {target}")
     return list(dict.fromkeys(made))
 
 
@@ -138,11 +136,11 @@ def _expand(given: str, suffixes: Collection[str]) -> list[tuple[Path, Path]]:
     if path.is_dir():
         below = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and not p.name.startswith("."))
         if not below:
-            raise ConversionError(f"no files {' '.join(sorted(suffixes))} in {path}")
+            raise RequestError(f"no files {' '.join(sorted(suffixes))} in {path}")
         return [(file, file.relative_to(path)) for file in below]
     if path.exists() or not WILDCARDS & set(given):
         return [(path, Path(path.name))]
     matches = sorted(Path(match) for match in glob.glob(given, recursive=True))
     if not matches:
-        raise ConversionError(f"nothing matches {given}")
+        raise RequestError(f"nothing matches {given}")
     return [pair for match in matches for pair in _expand(str(match), suffixes)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lic_lightning.commands.convert import add_options, convert, pairs
+from lic_lightning.commands.request import RequestError, command_parser
 
 if TYPE_CHECKING:  # `lic decode --help` must not wait for torch
     from lic_lightning.bitstream.decoders import Decoders
@@ -27,10 +28,6 @@ all did.
 """
 
 
-class DecodeError(ValueError):
-    """A request that can't be met; the message says which and why."""
-
-
 @dataclass
 class Decoding:
     """Decodes one file; a `convert.Conversion`."""
@@ -45,7 +42,7 @@ class Decoding:
         from lic_lightning.files import write_atomically
 
         if target.suffix.lower() not in LOSSLESS:
-            raise DecodeError(f"{target}: pictures are written as {' '.join(LOSSLESS)}")
+            raise RequestError(f"{target}: pictures are written as {' '.join(LOSSLESS)}")
         data = source.read_bytes()
         file = parse(data, self.max_pixels)
         image = self.decoders.for_file(file).decode(data, self.max_pixels)
@@ -68,9 +65,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lic decode", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("decode", __doc__, EXAMPLES)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help=".lic files, folders of them, or quoted globs")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="file for one picture, else a folder of PNGs")
     parser.add_argument(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lic_lightning.commands.convert import add_options, convert, pairs
+from lic_lightning.commands.request import RequestError, command_parser
 
 if TYPE_CHECKING:  # `lic encode --help` must not wait for torch
     from lic_lightning.bitstream import FileCodec
@@ -31,10 +32,6 @@ is kept. Exit code 1 if some of several files failed, 2 if all did.
 """
 
 
-class EncodeError(ValueError):
-    """A request that can't be met; the message says which and why."""
-
-
 @dataclass
 class Encoding:
     """Codes one picture; a `convert.Conversion`."""
@@ -50,7 +47,7 @@ class Encoding:
         image = read_image(source, srgb=True)
         _, height, width = image.shape
         if width * height > self.max_pixels:
-            raise EncodeError(f"{width}×{height} is more than --max-pixels {self.max_pixels}")
+            raise RequestError(f"{width}×{height} is more than --max-pixels {self.max_pixels}")
         name, content = self.pick(image) if self.pick else ("", self.codec.encode(image))
         write_atomically(target, content)
         whole = not self.codec.tiled and width * height > WHOLE_PIXELS
@@ -78,9 +75,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lic encode", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("encode", __doc__, EXAMPLES)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, folders of them, or quoted globs")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="file for one picture, else a folder")
     parser.add_argument("--codec", metavar="NAME", help=f"see `lic codecs`; default {DEFAULT_CODEC}, or the run's")
@@ -106,9 +101,9 @@ def _parser() -> argparse.ArgumentParser:
 def _pick(args: argparse.Namespace, base: FileCodec) -> Pick | None:
     """How the encoder is chosen; None where the weights' own codes."""
     if (args.encoder is None) != (args.encoders is None):
-        raise EncodeError("--encoder E and --encoders PATH go together")
+        raise RequestError("--encoder E and --encoders PATH go together")
     if (args.encoder == "auto") != (args.classifier is not None):
-        raise EncodeError("--encoder auto and --classifier PATH go together")
+        raise RequestError("--encoder auto and --classifier PATH go together")
     if args.encoder is None:
         return None
     from lic_lightning.selection.encoders import load_encoders
@@ -127,7 +122,7 @@ def _pick(args: argparse.Namespace, base: FileCodec) -> Pick | None:
 def _source(codec: str | None, weights: str) -> tuple[str, str]:
     """Name of the codec, and its weights as `load_codec` takes them."""
     if weights == "none":
-        raise EncodeError("--weights none: nobody else has an untrained decoder, so nobody could read the file")
+        raise RequestError("--weights none: nobody else has an untrained decoder, so nobody could read the file")
     folder = Path(weights).expanduser()
     if not folder.is_dir():
         return codec or DEFAULT_CODEC, weights

@@ -1,7 +1,5 @@
 """`lic evaluate`: real bytes of given weights on test sets. Trains nothing; writes rows as a training run does."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -1,6 +1,5 @@
 """`lic export`: a run's codec in a file that plain CompressAI loads, the CDFs of its decoder included."""
 
-import argparse
 import copy
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from lic_lightning.codecs.delta import Delta, write_delta
 from lic_lightning.codecs.entropy import CDF_BUFFERS
 from lic_lightning.codecs.roles import named_tensors
 from lic_lightning.codecs.weights import WeightsError, load_codec, save_state
+from lic_lightning.commands.request import command_parser
 from lic_lightning.runs.folder import RunFolder
 
 EXAMPLES = """examples:
@@ -90,9 +90,7 @@ def _source(run: Path, codec: str | None) -> tuple[str, Path]:
 
 def main(argv: list[str]) -> int:
     """Exports, and says how CompressAI evaluates the file."""
-    parser = argparse.ArgumentParser(
-        prog="lic export", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = command_parser("export", __doc__, EXAMPLES)
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, or a .ckpt, .pth.tar or .safetensors")
     parser.add_argument("out", type=Path, metavar="OUT", help="out.pth.tar, or out.safetensors")
     parser.add_argument("--codec", metavar="NAME", help="which codec a file holds (a run's folder knows)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lic_lightning.commands.request import RequestError, command_parser
 from lic_lightning.runs.folder import RunFolder
 from lic_lightning.runs.progress import PROGRESS
 
@@ -32,10 +32,6 @@ WORKLOAD = (
 )  # fmt: skip
 COPIES = 3  # last.ckpt, best.ckpt and codec.safetensors; the first two with Adam's two moments
 NEWEST = 100  # runs whose step times are looked at
-
-
-class PlanError(ValueError):
-    """There is no such sweep to plan; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +56,7 @@ class Planned:
 
 def main(argv: list[str]) -> int:
     """Runs `lic plan` with its arguments; returns 0."""
-    parser = argparse.ArgumentParser(
-        prog="lic plan", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("plan", DESCRIPTION)
     parser.add_argument("overrides", nargs="*", help="as `lic train` takes them")
     parser.add_argument("-m", "--multirun", action="store_true", help="sweep over comma-separated values")
     parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
@@ -79,7 +73,7 @@ def plan(overrides: Sequence[str], multirun: bool) -> list[Planned]:
     """The cells that `lic train` with these overrides would run.
 
     Raises:
-        PlanError: the overrides don't compose, or their sweeper chooses cells as it goes.
+        RequestError: the overrides don't compose, or their sweeper chooses cells as it goes.
         OSError, RuntimeError, ValueError: weights or photographs that are missing or unfit.
     """
     from hydra.errors import HydraException
@@ -89,7 +83,7 @@ def plan(overrides: Sequence[str], multirun: bool) -> list[Planned]:
     try:
         return planned([(cell, cfg, cfg) for cell, cfg in _cells(list(overrides), multirun)])
     except HydraException as error:
-        raise PlanError(str(cause(error))) from error
+        raise RequestError(str(cause(error))) from error
 
 
 def planned(cells: Sequence[tuple[Cell, DictConfig, DictConfig]]) -> list[Planned]:
@@ -114,7 +108,7 @@ def _cells(overrides: list[str], multirun: bool) -> Iterator[tuple[Cell, DictCon
         elif cells := grid(config):
             yield from cells
         else:
-            raise PlanError(f"{config.hydra.sweeper._target_} chooses cells as it goes: there is no list of them")
+            raise RequestError(f"{config.hydra.sweeper._target_} chooses cells as it goes: there is no list of them")
 
 
 def _planned(cell: Cell, cfg: DictConfig, start: DictConfig, measured: Sequence[Measured]) -> Planned:
@@ -145,7 +139,7 @@ def _steps(cfg: DictConfig) -> int:
         batches = max(samples // cfg.data.batch_size, 1)
         bounds.append(trainer.max_epochs * math.ceil(batches / trainer.get("accumulate_grad_batches", 1)))
     if not bounds:
-        raise PlanError("trainer.max_steps and trainer.max_epochs are both unlimited: training has no end")
+        raise RequestError("trainer.max_steps and trainer.max_epochs are both unlimited: training has no end")
     return min(bounds)
 
 

@@ -3,8 +3,6 @@
 `cfg.task` says what the head sees and whether the codec trains, `cfg.head` is the network, `cfg.dataset` the images.
 """
 
-from __future__ import annotations
-
 import hydra
 from omegaconf import DictConfig
 

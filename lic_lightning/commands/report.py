@@ -1,7 +1,8 @@
 """`lic report`: one self-contained HTML page from a sweep's results alone, or a W&B report of the same content."""
 
-import argparse
 from pathlib import Path
+
+from lic_lightning.commands.request import command_parser
 
 DESCRIPTION = """\
 Makes FOLDER/report/report.html: tables with intervals, interactive RD plots, category x category matrix, gain per
@@ -18,12 +19,7 @@ examples:
 
 def main(argv: list[str]) -> int:
     """Makes the page, or the W&B report, and says where it is."""
-    parser = argparse.ArgumentParser(
-        prog="lic report",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("report", DESCRIPTION, EXAMPLES)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="of a sweep, or of one run")
     parser.add_argument("--out", type=Path, metavar="FILE", help="in place of FOLDER/report/report.html")
     parser.add_argument("--method", choices=("pchip", "akima", "cubic"), default="pchip", help="of BD-rates; pchip")

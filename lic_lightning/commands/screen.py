@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lic_lightning.commands.request import RequestError, command_parser
 from lic_lightning.runs.folder import RunFolder, run_folders
 
 if TYPE_CHECKING:  # `lic --help` must not wait for numpy, polars and torch
@@ -34,10 +34,6 @@ OF_A_REFERENCE = (
 )  # fmt: skip
 
 
-class ScreenError(ValueError):
-    """The sweep has nothing to be screened against; the message says what to run."""
-
-
 @dataclass(frozen=True)
 class Screened:
     """A point of a sweep and its gain; `refused` is the reason where there is none."""
@@ -53,9 +49,7 @@ def main(argv: list[str]) -> int:
     """Runs `lic screen` with its arguments; returns 0."""
     from lic_lightning.metrics.table import METRICS
 
-    parser = argparse.ArgumentParser(
-        prog="lic screen", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("screen", DESCRIPTION)
     parser.add_argument("folder", type=Path, help="of a sweep: outputs/main")
     parser.add_argument("--metric", choices=METRICS, default="psnr", help="quality; default psnr")
     parser.add_argument(
@@ -84,7 +78,7 @@ def screen(folder: Path, data: Path, metric: str = "psnr") -> list[Screened]:
 
     Raises:
         FileNotFoundError: no such folder, or no results in it.
-        ScreenError, StoredDatasetError, RunFolderError: a reference's other λ can't be evaluated.
+        RequestError, StoredDatasetError, RunFolderError: a reference's other λ can't be evaluated.
     """
     import polars as pl
 
@@ -130,7 +124,7 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
     from lic_lightning.evaluation.results import SCHEMA
 
     if (weights := run.setting("reference.codec.weights")) not in WEIGHTS_BY_LMBDA:
-        raise ScreenError(
+        raise RequestError(
             f"cell {run.name}: its reference has one point and no curve, as its weights are {weights}: "
             "run the sweep with reference=shipped or reference=zoo"
         )

@@ -1,6 +1,5 @@
 """`lic status`: the grid of a sweep, and what is left of it in hours."""
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from lic_lightning.commands.request import command_parser
 from lic_lightning.runs.folder import STATES, RunFolder, run_folders
 from lic_lightning.runs.progress import Progress
 
@@ -35,9 +35,7 @@ class Left:
 
 def main(argv: list[str]) -> int:
     """Runs `lic status` with its arguments; returns 0."""
-    parser = argparse.ArgumentParser(
-        prog="lic status", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("status", DESCRIPTION)
     parser.add_argument("folder", type=Path, help="of a sweep: outputs/main")
     parser.add_argument("--json", action="store_true", help="print one object, and nothing else")
     arguments = parser.parse_args(argv)

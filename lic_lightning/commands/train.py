@@ -10,8 +10,6 @@ Each names a class; its constructor gets those of the run's parts that it names 
 `run`), and the rest from its config. So another system is another class and another config, and nothing here.
 """
 
-from __future__ import annotations
-
 import copy
 import inspect
 import logging

@@ -1,7 +1,5 @@
 """Photographs by category as small squares in memory: what a light classifier learns from."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property

@@ -4,8 +4,6 @@ CompressAI's are its results for Kodak: real bytes, means over images, metrics o
 come with SegPIC's code, which does not state the metrics' domain; `clic_valid` is CLIC 2020's professional images.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 from functools import cache

@@ -1,7 +1,5 @@
 """A head over the test images: its answer for each, from real strings, with the time and the work that it took."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Rates are whole files, headers included, as these codecs have no other form; the
 Pillow brings JPEG, WebP, JPEG 2000 and AVIF; HEIC and JPEG XL come with the extra `codecs`.
 """
 
-from __future__ import annotations
-
 import importlib
 import io
 import time

@@ -1,7 +1,5 @@
 """One image coded to real bytes and back: one row."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections.abc import Mapping

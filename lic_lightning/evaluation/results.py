@@ -3,8 +3,6 @@
 Everything else (curves, BD-rates, tables, plots) is derived from these rows and never stored as truth.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path

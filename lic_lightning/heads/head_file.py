@@ -1,7 +1,5 @@
 """A trained head in one file: its weights, how to build it, its classes, and which codec's latents it reads."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 

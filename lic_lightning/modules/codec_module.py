@@ -116,12 +116,15 @@ class CodecModule(pl.LightningModule):
 
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         given = {name: getattr(batch, name) for name in self.conditions} if stage == "train" else {}
-        parts = self.objective(self.codec(batch.image, **given), batch)
+        return self.logged(self.objective(self.codec(batch.image, **given), batch), stage, batch.image.size(0))
+
+    def logged(self, parts: dict[str, Tensor], stage: str, images: int) -> dict[str, Tensor]:
+        """The same parts of a loss, logged as `train/…` or `val/…`."""
         self.log_dict(
             {f"{stage}/{name}": value.detach() for name, value in parts.items()},
             on_step=stage == "train",
             on_epoch=True,
-            batch_size=batch.image.size(0),
+            batch_size=images,
             sync_dist=stage == "val",
         )
         return parts

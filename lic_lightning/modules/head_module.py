@@ -142,16 +142,9 @@ class JointModule(CodecModule):
             rd = self.objective(output, batch)
         loss = self.weighting(cross_entropy, rd["loss"], self.global_step if training else None)
         parts = {"loss": loss, "cross_entropy": cross_entropy, "bpp": rd["bpp"], "distortion": rd["distortion"]}
-        self.log_dict(
-            {f"{stage}/{name}": value.detach() for name, value in parts.items()},
-            on_step=training,
-            on_epoch=True,
-            batch_size=len(batch.name),
-            sync_dist=not training,
-        )
         if not training:
             log_accuracies(self, self.accuracy, logits, batch.label)
-        return parts
+        return self.logged(parts, stage, len(batch.name))
 
 
 def log_accuracies(module: pl.LightningModule, metrics: nn.ModuleDict, logits: Tensor, label: Tensor) -> None:

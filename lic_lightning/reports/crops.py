@@ -1,7 +1,5 @@
 """Crops that runs left in their folders: the same pixels original, reference and tuned, for a slider."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

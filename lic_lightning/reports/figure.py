@@ -1,7 +1,5 @@
 """A figure as what it shows: series with their paints, axes, titles. `interactive` and `png` draw it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle

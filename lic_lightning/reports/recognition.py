@@ -1,7 +1,5 @@
 """Recognition in a report: accuracy beside rate, PSNR, time and work, its BD-rate, and what heads saw in images."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

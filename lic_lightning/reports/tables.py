@@ -1,7 +1,5 @@
 """BD-rate tables as papers print them (two decimals and a sign), and the RD points behind them."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """Where the configurations are, and what a config means: the run that it describes, its cell and its curve."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """One Hydra job: a run alone in its folder, its failure told in one line and remembered there."""
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

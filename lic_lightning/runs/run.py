@@ -1,7 +1,5 @@
 """A run: one training and evaluation, one point on a curve, in a folder of its own."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,10 @@ RESULTS = "results.parquet"
 WEIGHTS = "codec.safetensors"
 LAST = Path("checkpoints") / "last.ckpt"
 FAILED = "failed.txt"
+COLUMNS = (
+    *("cell", "curve", "curve_name", "reference", "codec", "category", "freeze", "objective", "lmbda", "seed"),
+    "weights",
+)  # of rows
 
 
 @dataclass(frozen=True)
@@ -61,36 +63,19 @@ class Run:
 
     def columns(self) -> dict[str, Any]:
         """What every row of the run says of it."""
-        return {
-            "role": "tuned",
-            "cell": self.cell,
-            "curve": self.curve,
-            "curve_name": self.curve_name,
-            "reference": self.reference,
-            "codec": self.codec,
-            "category": self.category,
-            "freeze": self.freeze,
-            "objective": self.objective,
-            "lmbda": self.lmbda,
-            "seed": self.seed,
-            "weights": self.weights,
-        }
+        return {"role": "tuned", **{name: getattr(self, name) for name in COLUMNS}}
 
     def reference_columns(self) -> dict[str, Any]:
         """What the reference's rows in the run's file say: a point of the anchor curve, whatever run asked for it."""
         return {
+            **self.columns(),
             "role": "reference",
             "decoder_fingerprint": "",
             "decoder_claim": "untrained",
-            "cell": self.reference,
-            "curve": self.reference,
+            **dict.fromkeys(("cell", "curve"), self.reference),
             "curve_name": self.reference_name,
             "reference": None,
-            "codec": self.codec,
-            "category": "",
-            "freeze": "",
-            "objective": self.objective,
-            "lmbda": self.lmbda,
+            **dict.fromkeys(("category", "freeze"), ""),
             "seed": 0,
             "weights": self.reference_weights,
         }

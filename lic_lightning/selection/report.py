@@ -1,7 +1,5 @@
 """The selector's tables: what each way of choosing saves, how the classifier answers, what deployment costs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -14,8 +14,6 @@ Encoder and decoder run the same products of the same shapes on one thread, and 
 the arithmetic that wrote it, as CompressAI's is: another processor may round a scale to another CDF.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, get_args
 
 import compressai.models

@@ -4,8 +4,6 @@ y ─► groups of channels, each in two halves of a checkerboard ═► ŷ
      half k,i: σ, μ from ẑ, from the groups before k, and from the first half of its own group
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

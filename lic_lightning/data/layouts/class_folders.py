@@ -1,7 +1,5 @@
 """Data sets with a class per picture, and which of their pictures train, validate and test."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -35,10 +35,7 @@ class FolderDataset(ImageFiles):
         super().__init__(root, sorted(names - set(exclude)))
         if not self.names:
             raise not_found(
-                "A folder of images",
-                self.root,
-                f"image files ({' '.join(IMG_EXTENSIONS)}), flat or in subfolders",
-                get,
+                "A folder of images", self.root, f"image files ({' '.join(IMG_EXTENSIONS)}), flat or in subfolders", get
             )
         if count not in (None, len(self.names)):
             raise MalformedDatasetError(
