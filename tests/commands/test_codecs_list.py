@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lic_lightning import cli
 from lic_lightning.codecs.registry import names, spec
-from lic_lightning.commands.codecs import SIDE, describe, kmac_per_pixel
+from lic_lightning.codecs.work import SIDE, kmac_per_pixel
+from lic_lightning.commands.codecs import describe
 
 TOTALS = {
     "bmshj2018-hyperprior": [5_075_843, 11_816_323],
