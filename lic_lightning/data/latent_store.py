@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,7 @@ class LatentStore:
         return {name: tensor[0].clone() for name, tensor in visible.items()}
 
 
-def build_store(
-    folder: Path,
-    identity: Identity,
-    images: Resized,
-    codec: nn.Module,
-    progress: Callable[[Sequence[int]], Sequence[int]] = lambda shards: shards,
-) -> LatentStore:
+def build_store(folder: Path, identity: Identity, images: Resized, codec: nn.Module) -> LatentStore:
     """Codes what the store in `folder` still lacks; a finished one is opened as it is.
 
     Args:
@@ -134,13 +128,12 @@ def build_store(
         identity: see `Identity.of`.
         images: as they are coded, with labels.
         codec: in eval mode, on the CPU.
-        progress: wraps the numbers of the shards that are to be coded.
     """
     if not (folder / STORE).is_file():
         content = {**asdict(identity), "names": list(images.names)}
         write_atomically(folder / STORE, json.dumps(content).encode())
     missing = [i for i in range(shard_count(images.names)) if not shard_path(folder, i).is_file()]
-    for number in progress(missing):
+    for number in missing:
         shard = range(number * SHARD, min((number + 1) * SHARD, len(images)))
         coded = [code(images, index, codec, identity.codec) for index in shard]
         write_atomically(shard_path(folder, number), pack_shard(coded))

@@ -3,29 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
+
+import yaml
 
 from lic_lightning.evaluation.anchors import names
 from lic_lightning.evaluation.curve import Curve
 
-# Colour by light and by dark ground. Tuned curves: Okabe and Ito's, told apart with colour-blind eyes
-PALETTE = {
-    "reference": ("#1b1f24", "#f2f4f6"),
-    "published": ("#8a949e", "#7b858f"),
-    "tuned-0": ("#0072b2", "#4aa8e0"),
-    "tuned-1": ("#d55e00", "#f0813a"),
-    "tuned-2": ("#009e73", "#2fc296"),
-    "tuned-3": ("#b8558f", "#de8fbe"),
-    "tuned-4": ("#3d9bd1", "#8ccbf2"),
-    "tuned-5": ("#b87f00", "#eab040"),
-    "tuned-6": ("#7a5cc0", "#a891ec"),
-    "tuned-7": ("#7d6b2f", "#c4b066"),
-    "classic-jpeg": ("#8d8d8d", "#8d8d8d"),
-    "classic-webp": ("#a88b52", "#a88b52"),
-    "classic-jpeg2000": ("#6f8f7a", "#6f8f7a"),
-    "classic-avif": ("#9a7b8f", "#9a7b8f"),
-    "classic-heic": ("#6d86a8", "#6d86a8"),
-    "classic-jpegxl": ("#a3766a", "#a3766a"),
-}
+# Name → colour by light and by dark ground
+PALETTE: dict[str, tuple[str, str]] = yaml.safe_load((Path(__file__).parent / "templates" / "palette.yaml").read_text())
 # Marker as plotly names it → as matplotlib does
 SYMBOLS = {"circle": "o", "diamond": "D", "triangle-up": "^", "cross": "P", "square": "s", "triangle-down": "v"}
 SYMBOLS |= {"hexagon": "h", "star": "*", "pentagon": "p", "x": "X", "star-diamond": "d", "hourglass": "8"}
