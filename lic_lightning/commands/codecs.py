@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from lic_lightning.codecs.registry import CodecSpec, Sizes, names, spec
+from lic_lightning.codecs.registry import CodecSpec, Sizes, build, names, spec
 from lic_lightning.codecs.roles import parameters_by_role
 from lic_lightning.codecs.shipped import shipped_lmbdas
 from lic_lightning.codecs.weights import zoo_path
@@ -26,7 +26,7 @@ CONVENTION = (
 def describe(codec_spec: CodecSpec) -> Iterator[dict[str, Any]]:
     """One entry for each size of a codec: name, sizes, qualities, parameters, kmac_per_pixel, weights."""
     for sizes, qualities in _by_sizes(codec_spec):
-        codec = codec_spec.build(**sizes).eval()
+        codec = build(codec_spec.name, qualities[0]).eval()
         work = kmac_per_pixel(codec, codec_spec.roles)
         yield {
             "name": codec_spec.name,
