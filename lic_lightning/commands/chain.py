@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 import logging
@@ -12,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lic_lightning.commands.request import command_parser
 from lic_lightning.runs.run import RESULTS
 
 if TYPE_CHECKING:  # `lic --help` must not wait for Hydra and torch
@@ -29,9 +29,7 @@ run failed, those that would start from it are named and not started; all others
 
 def main(argv: list[str]) -> int:
     """Runs `lic chain` with its arguments; returns the exit code, 1 where a run has no results at the end."""
-    parser = argparse.ArgumentParser(
-        prog="lic chain", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_parser("chain", DESCRIPTION)
     parser.add_argument("name", metavar="NAME", help="of a recipe: conf/chain/NAME.yaml")
     parser.add_argument("overrides", nargs="*", metavar="OVERRIDES", help="KEY=VALUE or KEY=VALUE,VALUE")
     parser.add_argument("--plan", action="store_true", help="tell cells, steps, hours and disk; run nothing")
