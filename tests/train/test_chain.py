@@ -6,6 +6,7 @@ import json
 import multiprocessing.process
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -107,7 +108,8 @@ def test_what_starts_from_a_failed_run_is_named_and_not_started_and_the_rest_goe
     sweep = tmp_path / "outputs" / "recipe"
     assert [run.state for run in run_folders(sweep)] == ["done", "failed", "done", "missing", "done"]
     _, failed, _, missing, _ = run_folders(sweep)
-    assert f"cell {missing.name} is not started: {failed.name}" in capfd.readouterr().out
+    told = "".join(capfd.readouterr())
+    assert re.search(rf"cell {missing.name} \(.*\) is not started: {failed.name} \(neighbour, lmbda=-1\)", told)
 
     assert cli.main(["status", str(sweep)]) == 0
     table = capfd.readouterr().out
