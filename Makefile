@@ -15,7 +15,7 @@ quickstart: $(INSTALLED)
 	$(BIN)/lic train -m experiment=quickstart
 
 test: $(INSTALLED)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
