@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from lic_lightning.cli import COMMANDS
 from lic_lightning.codecs.registry import names
+from lic_lightning.runs.chain import jobs_of, read_stages
 from lic_lightning.runs.identity import CONF
 
 ENTRIES = [name for name, command in COMMANDS.items() if command.hydra]
@@ -163,9 +164,7 @@ def test_the_corners_of_an_experiment_s_grid_resolve(option: str) -> None:
 
 @pytest.mark.parametrize("name", [option for group, option in options() if group == "chain"])
 def test_every_run_of_a_chain_resolves(name: str) -> None:
-    from lic_lightning.commands.chain import read_chain
-
-    jobs = read_chain(name, [])
+    jobs = jobs_of(read_stages(name, []))
     assert jobs
     for job in jobs:
         assert_targets_take_their_keys(resolved(job.config))

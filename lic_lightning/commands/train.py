@@ -41,8 +41,8 @@ def train(cfg: DictConfig, folder: Path) -> Run:
     """Trains and judges in `folder` the run that `cfg` describes; a finished run is not repeated."""
     run = run_of(cfg, folder)
     if run.finished and not cfg.trainer.get("fast_dev_run"):
-        log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
         hold_to_photographs(cfg, folder)
+        log.info("%s is finished: %s (delete the folder to repeat it)", run.name, run.results)
     else:
         log.info("%s in %s", run.name, folder)
         fit(cfg, folder, run=run)
@@ -95,7 +95,7 @@ def hold_to_photographs(cfg: DictConfig, folder: Path) -> None:
     except InstantiationException as error:
         if not isinstance(missing := cause(error), DatasetNotFoundError):
             raise
-        log.info("its photographs are not here, its results stay: %s", missing)
+        log.info("the photographs of %s are not here, its results stay: %s", folder, missing)
     else:
         data.keep_splits(folder / SPLITS)
 
