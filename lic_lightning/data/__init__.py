@@ -17,3 +17,4 @@ from lic_lightning.data.layouts.folder import FolderDataset, kodak
 from lic_lightning.data.layouts.food101 import Food101
 from lic_lightning.data.layouts.jpeg_ai import jpeg_ai_test
 from lic_lightning.data.layouts.listed import ListDataset
+from lic_lightning.data.synthetic import Synthetic

@@ -1,25 +1,32 @@
 """Square crops of whole pictures: random for training, central for validation."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import InterpolationMode, resize
 
 from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import ImageDataset
 
+Augment = Callable[[Tensor], Tensor]
+
 
 class Crops(Dataset[Sample]):
     """`size` x `size` crops of a dataset's pictures; pictures smaller than that are enlarged first.
 
     The key is `(index, seed)` for a random crop and flip that depend on the seed alone, never on a worker's
-    random state, or a plain index for the central crop (validation; Lightning's overfit_batches).
+    random state, or a plain index for the central crop (validation; Lightning's overfit_batches). `augment` changes
+    the pixels of a random crop (3,H,W) uint8, never its geometry; torch's generator is seeded for it, and put back.
     """
 
-    def __init__(self, dataset: ImageDataset, size: int, hflip: bool = True, vflip: bool = False) -> None:
-        self.dataset, self.size, self.hflip, self.vflip = dataset, size, hflip, vflip
+    def __init__(
+        self, dataset: ImageDataset, size: int, hflip: bool = True, vflip: bool = False, augment: Augment | None = None
+    ) -> None:
+        self.dataset, self.size, self.hflip, self.vflip, self.augment = dataset, size, hflip, vflip, augment
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -39,7 +46,11 @@ class Crops(Dataset[Sample]):
             sample = flip(sample, -1)
         if draw.random() < 0.5 and self.vflip:
             sample = flip(sample, -2)
-        return sample
+        if self.augment is None:
+            return sample
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return replace(sample, image=self.augment(sample.image))
 
 
 def enlarge(sample: Sample, size: int) -> Sample:

@@ -14,7 +14,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from lic_lightning.data.batch import Batch, collate
-from lic_lightning.data.crops import Crops
+from lic_lightning.data.crops import Augment, Crops
 from lic_lightning.data.dataset import Category, ImageDataset, InMemory, Subset
 from lic_lightning.data.images import CorruptImageError
 from lic_lightning.data.sampler import CropSampler, ResumableLoader
@@ -51,6 +51,7 @@ class DataModule(LightningDataModule):
         cache: keep train and val pictures decoded in memory.
         on_corrupt: `error` stops at the first broken file; `skip` decodes all files once at the start and
             leaves the broken ones out, listed in `skipped`.
+        augment: changes the pixels of training crops (3, crop, crop) uint8: a transform of torchvision's v2, say.
 
     Raises:
         ValueError: too few pictures for the split, or two parts share a picture by content (at setup).
@@ -71,6 +72,7 @@ class DataModule(LightningDataModule):
         vflip: bool = False,
         cache: bool = False,
         on_corrupt: Literal["error", "skip"] = "error",
+        augment: Augment | None = None,
     ) -> None:
         super().__init__()
         if on_corrupt not in ("error", "skip"):
@@ -80,7 +82,7 @@ class DataModule(LightningDataModule):
         self.crop, self.batch_size, self.workers = crop, batch_size, min(workers, os.cpu_count() or 1)
         self.seed, self.split_seed, self.split_file = seed, split_seed, split_file
         self.epoch_size, self.hflip, self.vflip = epoch_size, hflip, vflip
-        self.cache, self.on_corrupt = cache, on_corrupt
+        self.cache, self.on_corrupt, self.augment = cache, on_corrupt, augment
         self._checked = False
 
     @cached_property
@@ -161,7 +163,7 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random crops, (B, 3, crop, crop)."""
         sampler = CropSampler(len(self.train_set), self.seed, self.epoch_size)
-        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip)
+        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip, self.augment)
         # The ragged last batch goes, unless it is all there is; its pictures come in another epoch.
         drop = len(sampler) >= self.batch_size
         return ResumableLoader(crops, sampler=sampler, drop_last=drop, **self._common)
