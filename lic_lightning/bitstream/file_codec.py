@@ -19,7 +19,7 @@ from lic_lightning.bitstream.container import FINGERPRINT_BYTES, MAX_PIXELS, Con
 from lic_lightning.bitstream.errors import DamagedError, DecoderNotFoundError, LatentsError, TooLargeError
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
 from lic_lightning.codecs.latents import Latents, TransformCut, cut
-from lic_lightning.codecs.padding import Frame, to_8bit, to_float
+from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, fill, to_8bit, to_float
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.tiled import analysis, analysis_grid, synthesis, synthesis_grid
 
@@ -32,14 +32,16 @@ class FileCodec:
     Args:
         name: of a registered codec.
         codec: with its weights and CDFs, in eval mode and float32, as `load_codec` gives it.
+        padding: of the pictures that it encodes, see `codecs.padding.PADDINGS`; decoding needs to know none.
 
     Attributes:
         fingerprint: of the decoder, as in the file.
         tiled: True if g_a and g_s run in tiles; else memory grows with the whole picture's feature maps.
     """
 
-    def __init__(self, name: str, codec: nn.Module) -> None:
-        self.name, self.codec, self.spec, self.cut = name, codec, spec(name), cut(codec)
+    def __init__(self, name: str, codec: nn.Module, padding: str = DEFAULT_PADDING) -> None:
+        self.name, self.codec, self.spec, self.cut, self.padding = name, codec, spec(name), cut(codec), padding
+        fill(padding)
         self.fingerprint = short_fingerprint(name, codec)
         self._least_bits = symbols.least_bits(codec)
         self._tiles = _Tiles(self.cut, self.spec.stride) if isinstance(self.cut, TransformCut) else None
@@ -48,7 +50,7 @@ class FileCodec:
     def encode(self, image: Tensor) -> bytes:
         """The file of a picture (3,H,W) uint8 of any size."""
         _, height, width = image.shape
-        padded = Frame.of(image, self.spec.stride).pad(image)
+        padded = Frame.of(image, self.spec.stride).pad(image, self.padding)
         coder = symbols.FileCoder()
         with _coding():
             latents = self.cut.analyse(to_float(padded)) if self._tiles is None else self._tiles.analyse(padded)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from lic_lightning.codecs.padding import Frame, decode, encode
+from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, decode, encode
 from lic_lightning.codecs.registry import spec
 from lic_lightning.files import file_part, write_atomically
 from lic_lightning.metrics.image import psnr
@@ -20,7 +20,13 @@ CAPTION = 18
 
 
 def write_comparison(
-    run: Run, codec: nn.Module, reference: nn.Module | None, test_set: str, images: Images, most: int = 2
+    run: Run,
+    codec: nn.Module,
+    reference: nn.Module | None,
+    test_set: str,
+    images: Images,
+    padding: str = DEFAULT_PADDING,
+    most: int = 2,
 ) -> None:
     """Writes central crops of the first images of a test set into the run's folder.
 
@@ -32,7 +38,7 @@ def write_comparison(
     strips = []
     for index in range(min(most, len(images))):
         image = images[index].image
-        decoded = {name: _decoded(image, network, spec(run.codec).stride) for name, network in present.items()}
+        decoded = {name: _decoded(image, network, spec(run.codec).stride, padding) for name, network in present.items()}
         sides = {"original": image, **{name: pixels for name, (pixels, _) in decoded.items()}}
         crops = {name: _centre(pixels) for name, pixels in sides.items()}
         strips.append(_strip(crops, {name: f": {caption}" for name, (_, caption) in decoded.items()}))
@@ -62,8 +68,8 @@ def _strip(crops: Mapping[str, Tensor], captions: Mapping[str, str]) -> Image.Im
     return strip
 
 
-def _decoded(image: Tensor, codec: nn.Module, stride: int) -> tuple[Tensor, str]:
-    encoded = encode(codec, image, stride)
+def _decoded(image: Tensor, codec: nn.Module, stride: int, padding: str) -> tuple[Tensor, str]:
+    encoded = encode(codec, image, stride, padding)
     decoded = decode(codec, encoded, Frame.of(image, stride))
     bpp = 8 * sum(len(part) for stream in encoded["strings"] for part in stream) / image[0].numel()
     return decoded, f"{psnr(image[None].float(), decoded[None].float()):.2f} dB, {bpp:.3f} bpp"

@@ -45,7 +45,7 @@ class RDPoint(pl.Callback):
         test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
         save_state(codec, self.run.folder / WEIGHTS)
         for name, images in test_sets.items():  # before the rows, with which the run counts as finished
-            write_comparison(self.run, codec, self.reference, name, images)
+            write_comparison(self.run, codec, self.reference, name, images, self.settings.padding)
         judge(
             self.run,
             codec,

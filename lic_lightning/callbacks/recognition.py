@@ -134,7 +134,7 @@ class RecognitionPoint(lightning.Callback):
     def _coded(self, data: RecognitionData, codec: nn.Module, index: int) -> Coded:
         """The strings of a test image: from the store, or of the codec that has trained."""
         if data.store is None:
-            return code(data.images("test"), index, codec, self.run.codec)
+            return code(data.images("test"), index, codec, self.run.codec, data.padding)
         return data.store[data.store.names.index(data.classification.splits["test"][index])]
 
     def _examples(self, data: RecognitionData, codec: nn.Module, answers: list[Answer]) -> Iterable[Example]:

@@ -1,12 +1,13 @@
 """Pictures of any size through a codec that codes multiples of its stride: pad, code, crop.
 
-Where the picture lies in its frame is the format's: centred. What fills the rest is the encoder's choice, made in
-`Frame.pad` and nowhere else: zeros, as CompressAI's tool does.
+Where the picture lies in its frame is the format's: centred. What fills the rest is the encoder's choice, a policy of
+`PADDINGS`: the decoder throws it away, but its bits are paid for. Margins are pixels of 8 bits like the picture's, so
+that evaluation, files and training see the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,63 @@ from compressai.ops import compute_padding
 from torch import Tensor, nn
 
 from lic_lightning.codecs.latents import cut
+
+BLUR, BLURS = 9, 4  # facts/fixed_decoder.md, section 1: four box filters of 9 pixels
+REACH = BLURS * (BLUR // 2)
+
+Margins = tuple[int, int, int, int]  # left, right, above, below
+
+
+def zeros(image: Tensor, margins: Margins) -> Tensor:
+    """Black, as CompressAI's tool pads."""
+    return F.pad(image, margins)
+
+
+def edge(image: Tensor, margins: Margins) -> Tensor:
+    """The picture's nearest pixel."""
+    left, right, top, bottom = margins
+    height, width = image.shape[-2:]
+    rows = torch.arange(-top, height + bottom).clamp(0, height - 1)
+    columns = torch.arange(-left, width + right).clamp(0, width - 1)
+    return image[..., rows, :][..., columns]
+
+
+def blurred_edge(image: Tensor, margins: Margins) -> Tensor:
+    """The nearest pixel, then smoothed outside the picture: what nobody sees needs no detail."""
+    left, right, top, bottom = margins
+    padded = edge(image, margins)
+    filled = padded.clone()
+    if top:
+        filled[..., :top, :] = _blurred(padded[..., : top + REACH, :])[..., :top, :]
+    if bottom:
+        filled[..., -bottom:, :] = _blurred(padded[..., -bottom - REACH :, :])[..., -bottom:, :]
+    if left:
+        filled[..., :left] = _blurred(padded[..., : left + REACH])[..., :left]
+    if right:
+        filled[..., -right:] = _blurred(padded[..., -right - REACH :])[..., -right:]
+    return filled
+
+
+def _blurred(strip: Tensor) -> Tensor:
+    smooth = strip.float()
+    for _ in range(BLURS):
+        smooth = F.avg_pool2d(edge(smooth, (BLUR // 2,) * 4), BLUR, stride=1)
+    return smooth.round().to(strip.dtype)
+
+
+PADDINGS: dict[str, Callable[[Tensor, Margins], Tensor]] = {"zeros": zeros, "edge": edge, "blurred-edge": blurred_edge}
+DEFAULT_PADDING = "blurred-edge"
+
+
+def fill(padding: str) -> Callable[[Tensor, Margins], Tensor]:
+    """The policy of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if padding not in PADDINGS:
+        raise ValueError(f"unknown padding {padding!r}; known: {', '.join(PADDINGS)}")
+    return PADDINGS[padding]
 
 
 @dataclass(frozen=True)
@@ -33,7 +91,7 @@ class Frame:
         return cls(height, width, stride)
 
     @property
-    def margins(self) -> tuple[int, int, int, int]:
+    def margins(self) -> Margins:
         """Pixels left, right, above and below of the picture."""
         return compute_padding(self.height, self.width, min_div=self.stride)[0]
 
@@ -43,9 +101,13 @@ class Frame:
         left, right, top, bottom = self.margins
         return self.height + top + bottom, self.width + left + right
 
-    def pad(self, images: Tensor) -> Tensor:
-        """Images (…,H,W) with zeros in the margins."""
-        return F.pad(images, self.margins)
+    def pad(self, image: Tensor, padding: str = DEFAULT_PADDING) -> Tensor:
+        """A picture (3,H,W) uint8 in its frame, the margins filled by a policy of `PADDINGS`.
+
+        Raises:
+            ValueError: no such policy.
+        """
+        return fill(padding)(image, self.margins)
 
     def crop(self, images: Tensor) -> Tensor:
         """Padded images (…,H,W) without the margins."""
@@ -64,9 +126,9 @@ class Frame:
 
 
 @torch.no_grad()
-def encode(codec: nn.Module, image: Tensor, stride: int) -> dict[str, Any]:
+def encode(codec: nn.Module, image: Tensor, stride: int, padding: str = DEFAULT_PADDING) -> dict[str, Any]:
     """ "strings" and "shape" of a picture (3,H,W) uint8."""
-    padded = Frame.of(image, stride).pad(to_float(image))
+    padded = to_float(Frame.of(image, stride).pad(image, padding))
     return cut(codec).write(cut(codec).analyse(padded))
 
 

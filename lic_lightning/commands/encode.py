@@ -69,7 +69,8 @@ def main(argv: list[str]) -> int:
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
     todo = pairs(args.inputs, args.output, suffixes, ".lic")
     name, weights = _source(args.codec, args.weights)
-    codec = FileCodec(name, load_codec(name, weights=weights, lmbda=args.lmbda, metric=args.metric))
+    loaded = load_codec(name, weights=weights, lmbda=args.lmbda, metric=args.metric)
+    codec = FileCodec(name, loaded, args.padding)
     encoding = Encoding(codec, args.max_pixels or MAX_PIXELS, _pick(args, codec))
     return convert(encoding, todo, args.jobs, args.force, "lic encode")
 
@@ -87,6 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--lmbda", type=float, default=0.013, help="which of the shipped or zoo's; default 0.0130")
     parser.add_argument("--metric", choices=("mse", "ms-ssim"), default="mse", help="what the zoo's were trained for")
+    parser.add_argument(
+        "--padding",
+        metavar="P",
+        default="blurred-edge",
+        help="what fills a picture up to the codec's stride: blurred-edge (default), edge, zeros; all decode alike",
+    )
     parser.add_argument(
         "--encoder", metavar="E", help="best: try all, keep the smallest R + λD; auto: ask the classifier; or a name"
     )

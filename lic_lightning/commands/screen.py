@@ -136,7 +136,8 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
     splits = run.path / SPLITS
     test_sets: Any = DataModule(category, others, split_file=splits if splits.is_file() else None).test_sets
     protocol = {key: run.setting(f"evaluation.{key}") for key in ("metrics", "domain", "device", "workers")}
-    settings, cache = Settings(**protocol, classic=()), run.path.resolve().parents[1] / "reference"
+    settings = Settings(**protocol, padding=example["padding"], classic=())
+    cache = run.path.resolve().parents[1] / "reference"
     found = []
     for quality in ANCHOR_QUALITIES:
         lmbda = LMBDAS[run.setting("objective.metric")][quality]

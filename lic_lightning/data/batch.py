@@ -18,6 +18,7 @@ class Sample:
     mask: Tensor | None = None  # (H, W) int64, region ids
     boxes: Tensor | None = None  # (n, 4) float32, x1 y1 x2 y2 in pixels
     label: int | None = None
+    visible: Tensor | None = None  # (H, W) bool, False in the margins of a padded picture; None: all of it
 
 
 @dataclass
@@ -29,6 +30,15 @@ class Batch:
     mask: Tensor | None = None  # (B, H, W) int64, region ids
     boxes: list[Tensor] | None = None  # B tensors (n_i, 4) float32, x1 y1 x2 y2 in pixels
     label: Tensor | None = None  # (B,) int64
+    visible: Tensor | None = None  # (B, 1, H, W) bool, False where the decoder will cut off; None: nowhere
+
+    def seen(self, x_hat: Tensor) -> Tensor:
+        """Reconstructions (B,3,H,W) as an objective should take them: right where nobody looks.
+
+        Its mean over the image is then the visible part's distortion times the visible share, as its rate is: bits of
+        the margins count, errors there do not.
+        """
+        return x_hat if self.visible is None else torch.where(self.visible, x_hat, self.image.to(x_hat.dtype))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """The same batch on another device."""
@@ -56,6 +66,7 @@ def collate(samples: list[Sample]) -> Batch:
     masks = [s.mask for s in samples if s.mask is not None]
     boxes = [s.boxes for s in samples if s.boxes is not None]
     labels = [s.label for s in samples if s.label is not None]
+    visible = [torch.ones(s.image.shape[1:], dtype=torch.bool) if s.visible is None else s.visible for s in samples]
     count = len(samples)
     return Batch(
         image=torch.stack([s.image for s in samples]).float() / 255,
@@ -63,4 +74,5 @@ def collate(samples: list[Sample]) -> Batch:
         mask=torch.stack(masks) if len(masks) == count else None,
         boxes=boxes if len(boxes) == count else None,
         label=torch.tensor(labels) if len(labels) == count else None,
+        visible=None if all(s.visible is None for s in samples) else torch.stack(visible)[:, None],
     )

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import InterpolationMode, resize
 
+from lic_lightning.codecs.padding import Frame, edge
 from lic_lightning.data.batch import Sample
 from lic_lightning.data.dataset import ImageDataset
 
@@ -21,12 +23,23 @@ class Crops(Dataset[Sample]):
     The key is `(index, seed)` for a random crop and flip that depend on the seed alone, never on a worker's
     random state, or a plain index for the central crop (validation; Lightning's overfit_batches). `augment` changes
     the pixels of a random crop (3,H,W) uint8, never its geometry; torch's generator is seeded for it, and put back.
+
+    With a `padding` random crops are cut from the picture as a codec of that `stride` will see it, margins and all:
+    an encoder that is judged on borders has then met them.
     """
 
     def __init__(
-        self, dataset: ImageDataset, size: int, hflip: bool = True, vflip: bool = False, augment: Augment | None = None
+        self,
+        dataset: ImageDataset,
+        size: int,
+        hflip: bool = True,
+        vflip: bool = False,
+        augment: Augment | None = None,
+        padding: str | None = None,
+        stride: int = 64,
     ) -> None:
         self.dataset, self.size, self.hflip, self.vflip, self.augment = dataset, size, hflip, vflip, augment
+        self.padding, self.stride = padding, stride
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -37,11 +50,8 @@ class Crops(Dataset[Sample]):
             height, width = sample.image.shape[1:]
             return crop(sample, (height - self.size) // 2, (width - self.size) // 2, self.size)
         index, seed = key
-        sample = enlarge(self.dataset[index], self.size)
-        height, width = sample.image.shape[1:]
-        draw = random.Random(seed)
-        top, left = draw.randint(0, height - self.size), draw.randint(0, width - self.size)
-        sample = crop(sample, top, left, self.size)
+        sample, draw = enlarge(self.dataset[index], self.size), random.Random(seed)
+        sample = self._inside(sample, draw) if self.padding is None else self._framed(sample, draw, self.padding)
         if draw.random() < 0.5 and self.hflip:
             sample = flip(sample, -1)
         if draw.random() < 0.5 and self.vflip:
@@ -51,6 +61,19 @@ class Crops(Dataset[Sample]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return replace(sample, image=self.augment(sample.image))
+
+    def _inside(self, sample: Sample, draw: random.Random) -> Sample:
+        height, width = sample.image.shape[1:]
+        return crop(sample, draw.randint(0, height - self.size), draw.randint(0, width - self.size), self.size)
+
+    def _framed(self, sample: Sample, draw: random.Random, padding: str) -> Sample:
+        frame = Frame.of(sample.image, self.stride)
+        left, _, top, _ = frame.margins
+        row, column = (draw.randint(0, side - self.size) for side in frame.padded)
+        within = 0 <= row - top <= frame.height - self.size and 0 <= column - left <= frame.width - self.size
+        if within:  # most crops of a large picture, which is then not copied
+            return crop(sample, row - top, column - left, self.size)
+        return crop(framed(sample, frame, padding), row, column, self.size)
 
 
 def enlarge(sample: Sample, size: int) -> Sample:
@@ -67,16 +90,31 @@ def enlarge(sample: Sample, size: int) -> Sample:
     return replace(sample, image=image, mask=mask, boxes=boxes)
 
 
+def framed(sample: Sample, frame: Frame, padding: str) -> Sample:
+    """The picture in its frame; regions reach into the margins, as their pixels do."""
+    left, _, top, _ = margins = frame.margins
+    return replace(
+        sample,
+        image=frame.pad(sample.image, padding),
+        mask=None if sample.mask is None else edge(sample.mask, margins),
+        boxes=None if sample.boxes is None else sample.boxes + torch.tensor([left, top] * 2),
+        visible=F.pad(torch.ones(sample.image.shape[1:], dtype=torch.bool), margins),
+    )
+
+
 def crop(sample: Sample, top: int, left: int, size: int) -> Sample:
     """Cut a square. Region ids are renumbered 0…K-1; boxes are clipped and empty ones dropped."""
-    mask, boxes = sample.mask, sample.boxes
+    mask, boxes, visible = sample.mask, sample.boxes, sample.visible
     if mask is not None:
         mask = torch.unique(mask[top : top + size, left : left + size], return_inverse=True)[1]
     if boxes is not None:
         boxes = (boxes - torch.tensor([left, top, left, top])).clamp(0, size)
         boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+    if visible is not None:
+        visible = visible[top : top + size, left : left + size]
+        visible = None if visible.all() else visible
     image = sample.image[:, top : top + size, left : left + size]
-    return replace(sample, image=image, mask=mask, boxes=boxes)
+    return replace(sample, image=image, mask=mask, boxes=boxes, visible=visible)
 
 
 def flip(sample: Sample, axis: int) -> Sample:
@@ -88,4 +126,5 @@ def flip(sample: Sample, axis: int) -> Sample:
         low, high = (0, 2) if axis == -1 else (1, 3)
         boxes = boxes.clone()
         boxes[:, [low, high]] = sample.image.shape[axis] - boxes[:, [high, low]]
-    return replace(sample, image=sample.image.flip(axis), mask=mask, boxes=boxes)
+    visible = None if sample.visible is None else sample.visible.flip(axis)
+    return replace(sample, image=sample.image.flip(axis), mask=mask, boxes=boxes, visible=visible)

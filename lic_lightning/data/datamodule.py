@@ -48,6 +48,7 @@ class DataModule(LightningDataModule):
         epoch_size: samples an epoch over all ranks; default, the train split once.
         hflip: mirror half of the training crops left-right.
         vflip: mirror half of the training crops upside down.
+        padding: of training pictures, see `Crops`; None: crops lie within the picture.
         cache: keep train and val pictures decoded in memory.
         on_corrupt: `error` stops at the first broken file; `skip` decodes all files once at the start and
             leaves the broken ones out, listed in `skipped`.
@@ -70,6 +71,7 @@ class DataModule(LightningDataModule):
         epoch_size: int | None = None,
         hflip: bool = True,
         vflip: bool = False,
+        padding: str | None = None,
         cache: bool = False,
         on_corrupt: Literal["error", "skip"] = "error",
         augment: Augment | None = None,
@@ -82,7 +84,7 @@ class DataModule(LightningDataModule):
         self.crop, self.batch_size, self.workers = crop, batch_size, min(workers, os.cpu_count() or 1)
         self.seed, self.split_seed, self.split_file = seed, split_seed, split_file
         self.epoch_size, self.hflip, self.vflip = epoch_size, hflip, vflip
-        self.cache, self.on_corrupt, self.augment = cache, on_corrupt, augment
+        self.padding, self.cache, self.on_corrupt, self.augment = padding, cache, on_corrupt, augment
         self._checked = False
 
     @cached_property
@@ -163,7 +165,7 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random crops, (B, 3, crop, crop)."""
         sampler = CropSampler(len(self.train_set), self.seed, self.epoch_size)
-        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip, self.augment)
+        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip, self.augment, self.padding)
         # The ragged last batch goes, unless it is all there is; its pictures come in another epoch.
         drop = len(sampler) >= self.batch_size
         return ResumableLoader(crops, sampler=sampler, drop_last=drop, **self._common)

@@ -21,7 +21,7 @@ from torch import Size, Tensor, nn
 
 from lic_lightning.codecs.fingerprint import codec_fingerprint
 from lic_lightning.codecs.latents import cut, features
-from lic_lightning.codecs.padding import Frame, decode, encode
+from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, decode, encode
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.layouts.class_folders import Resized
 from lic_lightning.data.splits import contents
@@ -45,13 +45,16 @@ class Identity:
     image_size: int  # short side in pixels
     codec: str
     fingerprint: str  # SHA-256 over all of the codec's tensors, the encoder's too
+    padding: str  # policy of `codecs.padding`
 
     @classmethod
-    def of(cls, name: str, codec_name: str, codec: nn.Module, images: Resized) -> Identity:
+    def of(
+        cls, name: str, codec_name: str, codec: nn.Module, images: Resized, padding: str = DEFAULT_PADDING
+    ) -> Identity:
         """The identity of a store of all `images`, coded by `codec`."""
         content = "\n".join(f"{name}|{content}" for name, content in contents(images.dataset).items())
         digest = hashlib.sha256(content.encode()).hexdigest()
-        return cls(name, digest, images.side, codec_name, codec_fingerprint(codec))
+        return cls(name, digest, images.side, codec_name, codec_fingerprint(codec), padding)
 
     @property
     def folder(self) -> str:
@@ -135,15 +138,15 @@ def build_store(folder: Path, identity: Identity, images: Resized, codec: nn.Mod
     missing = [i for i in range(shard_count(images.names)) if not shard_path(folder, i).is_file()]
     for number in missing:
         shard = range(number * SHARD, min((number + 1) * SHARD, len(images)))
-        coded = [code(images, index, codec, identity.codec) for index in shard]
+        coded = [code(images, index, codec, identity.codec, identity.padding) for index in shard]
         write_atomically(shard_path(folder, number), pack_shard(coded))
     return LatentStore(folder, identity)
 
 
-def code(images: Resized, index: int, codec: nn.Module, codec_name: str) -> Coded:
+def code(images: Resized, index: int, codec: nn.Module, codec_name: str, padding: str = DEFAULT_PADDING) -> Coded:
     """One image as real bytes."""
     sample = images[index]
-    encoded = encode(codec, sample.image, spec(codec_name).stride)
+    encoded = encode(codec, sample.image, spec(codec_name).stride, padding)
     height, width = sample.image.shape[1:]
     return Coded(sample.name, sample.label or 0, height, width, encoded["strings"], encoded["shape"])
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from lic_lightning.codecs.latents import cut, features
+from lic_lightning.codecs.padding import DEFAULT_PADDING
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.batch import collate
 from lic_lightning.data.crops import Crops
@@ -142,6 +143,7 @@ class RecognitionData(LightningDataModule):
         cache: keep what the source gives in memory: streams are then decoded once.
         start: the codec, in eval mode; None for originals. Its latents and images come from a store.
         codec_name: its name.
+        padding: of the images that it codes.
         store: a latent store's folder, which must be of this codec; None chooses one in `stores` by what it holds.
         stores: folder of latent stores.
 
@@ -162,6 +164,7 @@ class RecognitionData(LightningDataModule):
         cache: bool = False,
         start: nn.Module | None = None,
         codec_name: str = "",
+        padding: str = DEFAULT_PADDING,
         store: str | Path | None = None,
         stores: str | Path = "latents",
     ) -> None:
@@ -173,6 +176,7 @@ class RecognitionData(LightningDataModule):
         self.classification, self.source, self.image_size, self.view = classification, source, image_size, view
         self.batch_size, self.workers, self.seed, self.cache = batch_size, workers, seed, cache
         self.start, self.codec_name, self.folder, self.stores = start, codec_name, store, Path(stores)
+        self.padding = padding
         self._checked = False
 
     @property
@@ -208,7 +212,9 @@ class RecognitionData(LightningDataModule):
         if self.start is None or self.source == "joint":
             return None
         images = Resized(self.classification.dataset, self.image_size)
-        identity = Identity.of(self.classification.name.partition("-")[0], self.codec_name, self.start, images)
+        identity = Identity.of(
+            self.classification.name.partition("-")[0], self.codec_name, self.start, images, self.padding
+        )
         folder = Path(self.folder) if self.folder else self.stores / identity.folder
         log.info("latent store %s of %d images; what it lacks is coded now", folder, len(images))
         return build_store(folder, identity, images, self.start)

@@ -182,6 +182,8 @@ def _warnings(anchor: Curve, test: Curve, overlap: float) -> Sequence[str]:
         found.append(f"overlap {overlap:.2f} under {WARNED_OVERLAP}")
     if anchor.domain != test.domain:
         found.append(f"metric domains differ: anchor {anchor.domain}, test {test.domain}; worth 0.3 to 0.4 %")
+    if anchor.padding and test.padding and anchor.padding != test.padding:
+        found.append(f"paddings differ: anchor {anchor.padding}, test {test.padding}; worth a fifth on odd sizes")
     if anchor.images and test.images and set(anchor.images) != set(test.images):
         found.append("the curves were measured on different images")
     found += [f"{curve.name} lacks {point}" for curve in (anchor, test) for point in curve.withheld]

@@ -49,6 +49,7 @@ class Curve:
         withheld: the points left out, each with its λ and the reason.
         place: the test set's name, told apart from others of that name in the same sweep by domain or content.
         weights: what each point's run started from, by content; "" where unknown.
+        padding: policy under which the images were coded; "" where unknown.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Curve:
     test_set_digest: str = ""
     withheld: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
+    padding: str = ""
     place: str = ""
 
 
@@ -212,6 +214,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
         id=first["curve"],
         withheld=tuple(withheld),
         weights=tuple(np.array(list(weights.values()), dtype=object)[order]),
+        padding=first["padding"] or "",
         **{key: first[key] for key in ("role", "reference", "codec", "category", "freeze", "test_set_digest")},
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lic_lightning.codecs.padding import DEFAULT_PADDING, fill
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.image_row import Domain, Row, image_row
 from lic_lightning.metrics.image import build_metrics
@@ -23,6 +24,7 @@ class Settings:
     Attributes:
         metrics: columns of `metrics.table.METRICS`.
         domain: "8bit" (as files are) or "float".
+        padding: of pictures whose sides are no multiples of the codec's stride, see `codecs.padding.PADDINGS`.
         device: "cpu", "cuda", …: the same codec on two devices is two operating points.
         workers: processes that code images side by side, one thread each; 1 codes in this process.
         lpips_trunk: see `metrics.build_metrics`.
@@ -31,6 +33,7 @@ class Settings:
 
     metrics: tuple[str, ...] = defaults()
     domain: Domain = "8bit"
+    padding: str = DEFAULT_PADDING
     device: str = "cpu"
     workers: int = 1
     lpips_trunk: str | None = None
@@ -42,11 +45,12 @@ class Settings:
         object.__setattr__(self, "metrics", tuple(self.metrics))
         object.__setattr__(self, "classic", tuple(self.classic))
         classic.check(self.classic)
+        fill(self.padding)
 
     @property
     def protocol(self) -> dict[str, object]:
         """What the numbers depend on."""
-        return {"metrics": self.metrics, "domain": self.domain, "device": self.device}
+        return {"metrics": self.metrics, "domain": self.domain, "padding": self.padding, "device": self.device}
 
 
 def evaluate(
@@ -86,4 +90,5 @@ class _Coder:
         self.metrics = build_metrics(settings.metrics, settings.lpips_trunk)
 
     def __call__(self, image: Tensor) -> Row:
-        return image_row(image, self.codec, self.decoder, self.stride, self.metrics, self.settings.domain)
+        settings = self.settings
+        return image_row(image, self.codec, self.decoder, self.stride, self.metrics, settings.domain, settings.padding)

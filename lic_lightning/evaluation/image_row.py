@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lic_lightning.codecs.latents import Latents, cut
-from lic_lightning.codecs.padding import Frame, to_float
+from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, to_float
 from lic_lightning.metrics.image import ImageMetric, measured
 from lic_lightning.objectives.rate import bits_per_pixel
 
@@ -25,6 +25,7 @@ def image_row(
     stride: int,
     metrics: Mapping[str, ImageMetric],
     domain: Domain = "8bit",
+    padding: str = DEFAULT_PADDING,
 ) -> Row:
     """Codes one image with `codec` and, where a `decoder` is given, has it decode the same strings.
 
@@ -36,16 +37,17 @@ def image_row(
         stride: the codec's, a multiple of which both padded sides are.
         metrics: see `metrics.build_metrics`.
         domain: "8bit" rounds the decoded image to 8 bits before the metrics; "float" does not.
+        padding: what fills the margins.
 
     Returns:
         width, height, stream_bytes, bytes (string bytes, no header), bpp over unpadded pixels, bpp_estimated from
         the likelihoods of what was written, the metrics' columns, encode_s (analyse and write), decode_s (read and
-        synthesise), digest (SHA-256 of the decoded 8-bit image), domain, withheld.
+        synthesise), digest (SHA-256 of the decoded 8-bit image), domain, padding, withheld.
     """
     device = next(codec.parameters()).device
     x = to_float(image.to(device))
     frame = Frame.of(image, stride)
-    padded, own = frame.pad(x), cut(codec)
+    padded, own = to_float(frame.pad(image, padding).to(device)), cut(codec)
 
     def encode() -> tuple[Latents, dict[str, Any]]:
         latents = own.analyse(padded)
@@ -68,6 +70,7 @@ def image_row(
         "decode_s": decode_s,
         "digest": pixel_digest(eight_bit),
         "domain": domain,
+        "padding": padding,
         "withheld": withheld,
     }
 

@@ -55,6 +55,7 @@ SCHEMA: dict[str, Any] = {
     "decode_s": pl.Float64,
     "digest": pl.String,
     "domain": pl.String,  # 8bit or float
+    "padding": pl.String,  # of learned codecs, see `codecs.padding`; files from before the column padded zeros
     "withheld": pl.String,  # why the point must not count
     "label": pl.String,  # true class
     "predicted": pl.String,  # the head's first choice
@@ -65,7 +66,7 @@ SCHEMA: dict[str, Any] = {
 
 # Null where a row does not name them, and in files written before they were there
 OPTIONAL = (
-    *QUALITY, "weights", "image_digest", "decoder_claim", "decoder_checks", "decoder_found",
+    *QUALITY, "weights", "image_digest", "padding", "decoder_claim", "decoder_checks", "decoder_found",
     "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
@@ -138,9 +139,11 @@ def _read(file: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ResultsError(f"{file} is not a readable Parquet file: {error}") from error
     rows = rows.with_columns(pl.lit(None).alias(c) for c in OPTIONAL if c not in rows.columns)
+    learned = pl.col("padding").is_null() & (pl.col("role") != "classic")
     if missing := [column for column in SCHEMA if column not in rows.columns]:
         raise ResultsError(f"{file} is not one of our results files: no columns {missing}")
     try:
-        return rows.select(list(SCHEMA)).cast(pl.Schema(SCHEMA))
+        rows = rows.select(list(SCHEMA)).cast(pl.Schema(SCHEMA))
+        return rows.with_columns(pl.when(learned).then(pl.lit("zeros")).otherwise("padding").alias("padding"))
     except pl.exceptions.PolarsError as error:
         raise ResultsError(f"{file}: a column has a foreign type: {error}") from error

@@ -116,7 +116,9 @@ class CodecModule(pl.LightningModule):
 
     def _parts(self, batch: Batch, stage: str) -> dict[str, Tensor]:
         given = {name: getattr(batch, name) for name in self.conditions} if stage == "train" else {}
-        return self.logged(self.objective(self.codec(batch.image, **given), batch), stage, batch.image.size(0))
+        output = self.codec(batch.image, **given)
+        output = {**output, "x_hat": batch.seen(output["x_hat"])}
+        return self.logged(self.objective(output, batch), stage, batch.image.size(0))
 
     def logged(self, parts: dict[str, Tensor], stage: str, images: int) -> dict[str, Tensor]:
         """The same parts of a loss, logged as `train/…` or `val/…`."""

@@ -80,10 +80,12 @@ def protocol(entries: Sequence[Entry]) -> str:
     answers = [a for entry in entries for a in entry.answers.values() if isinstance(a, BDRate)]
     if not answers:
         return ""
+    paddings = "; ".join(sorted({entry.curve.padding for entry in entries if entry.curve.padding}))
     methods, domains = ("; ".join(sorted({getattr(a, key) for a in answers})) for key in ("method", "domain"))
     return (
         f"BD-rate in percent against the reference, negative is better; {methods} on means over the test set "
-        f"[95 % paired bootstrap over images]; metric domain: {domains}."
+        f"[95 % paired bootstrap over images]; metric domain: {domains}"
+        + (f"; padding: {paddings}." if paddings else ".")
     )
 
 
@@ -150,6 +152,7 @@ def _record(entry: Entry, metric: str, answer: BDRate | BDRateRefused) -> dict[s
         "metric": metric,
         "points": len(entry.curve.rate),
         **{key: getattr(number, key, "") for key in ("method", "domain", "bd_rate")},
+        "padding": entry.curve.padding,
         "low": low,
         "high": high,
         "overlap": number.overlap if number else "",
@@ -163,6 +166,7 @@ def _point(curve: Curve, index: int) -> dict[str, Any]:
         "role": curve.role,
         **_curve(curve),
         "domain": curve.domain,
+        "padding": curve.padding,
         "images": len(curve.images),
         "lmbda": curve.lmbda[index],
         "weights": curve.weights[index],

@@ -118,7 +118,8 @@ def reference_id(cfg: DictConfig) -> str:
     node = "codec" if _as_written(cfg.reference)["codec"] == "${codec}" else "reference.codec"
     content = _as_written(OmegaConf.select(cfg, node))
     kept = {key: value for key, value in content.items() if key not in ("lmbda", "quality")}
-    return _hash({**kept, "weights": _in_a_curve(cfg, f"{node}.weights", kept["weights"])})
+    weights = _in_a_curve(cfg, f"{node}.weights", kept["weights"])
+    return _hash({**kept, "weights": weights, "padding": cfg.evaluation.padding})
 
 
 def _content(cfg: DictConfig, weights: Callable[[str, str], str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lic_lightning.bitstream import Container, DecoderNotFoundError, FileCodec, LatentsError, TooLargeError, parse
 from lic_lightning.codecs.latents import cut
+from lic_lightning.codecs.padding import PADDINGS, Frame, to_float
 from lic_lightning.codecs.registry import names
 
 OVERHEAD = 64
@@ -22,8 +23,7 @@ MakeCodec = Callable[[str], nn.Module]
 
 def padded(image: Tensor) -> Tensor:
     """As evaluation gives a picture to a codec."""
-    pad, _ = compute_padding(*image.shape[1:], min_div=64)
-    return F.pad(image, pad).float().div(255).unsqueeze(0)
+    return to_float(Frame.of(image, 64).pad(image))
 
 
 def cropped(x_hat: Tensor, image: Tensor) -> Tensor:
@@ -50,6 +50,13 @@ def test_streams_are_those_of_the_codec(mean: FileCodec, photograph: Tensor) -> 
     with torch.no_grad():
         strings = mean.codec.compress(padded(photograph))["strings"]
     assert parse(mean.encode(photograph)).streams == tuple(string for [string] in strings)
+
+
+def test_one_decoder_reads_the_files_of_every_padding(mean: FileCodec, photograph: Tensor) -> None:
+    contents = {name: FileCodec("mbt2018-mean", mean.codec, name).encode(photograph) for name in PADDINGS}
+    assert len(set(contents.values())) == len(PADDINGS)
+    assert {tuple(mean.decode(content).shape) for content in contents.values()} == {tuple(photograph.shape)}
+    assert {parse(content).fingerprint for content in contents.values()} == {mean.fingerprint}
 
 
 def test_a_photograph_of_any_supported_size_has_a_small_header() -> None:

@@ -27,7 +27,7 @@ def digest(content: bytes) -> str:
 
 @pytest.mark.parametrize("name", names())
 def test_files_and_pictures_are_those_of_the_first_version(make_codec, photograph: Tensor, name: str) -> None:
-    codec = FileCodec(name, make_codec(name))
+    codec = FileCodec(name, make_codec(name), "zeros")
     picture = photograph[:, 10:100, 20:150]
     content = codec.encode(picture)
     decoded = codec.decode(content)

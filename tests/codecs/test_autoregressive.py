@@ -93,7 +93,7 @@ def test_both_syntaxes_have_the_same_symbols(name: str, height: int, width: int)
     The decoded images may differ by more than ŷ does: the synthesis of cheng2020 has three inverse GDNs, which make
     numbers in the thousands of random latents, so that a last bit of those is 1e-3 of an image's range.
     """
-    codec, x = spread_codec(name), Frame(height, width, 64).pad(photograph(height, width))
+    codec, x = spread_codec(name), Frame(height, width, 64).pad(photograph(height, width), "zeros")
     ours = cut(codec).analyse(x)
     strings = cut(codec).write(ours)["strings"]
     set_coder(codec, "compressai")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lic_lightning.codecs.padding import Frame
 from lic_lightning.data import Sample, collate
 from lic_lightning.data.crops import Crops, crop, enlarge, flip
 
@@ -121,3 +122,61 @@ def test_batch_moves_all_its_tensors():
     batch = collate([Ramp()[0]]).to("meta")
     assert {batch.image.device.type, batch.mask.device.type, batch.boxes[0].device.type} == {"meta"}
     assert batch.name == ["ramp"]
+
+
+class Whole:
+    """One 70x100 picture of noise whose frame at stride 64 is 128x128: margins of 29 and 14 pixels."""
+
+    names = ("noise",)
+    image = torch.randint(1, 256, (3, 70, 100), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        boxes = torch.tensor([[0.0, 0.0, 100.0, 70.0]])
+        return Sample(self.image, "noise", mask=torch.ones(70, 100, dtype=torch.int64), boxes=boxes)
+
+
+def test_padded_crops_are_cut_from_the_picture_as_the_codec_sees_it():
+    frame = Frame(70, 100, 64)
+    padded = frame.pad(Whole.image, "edge")
+    windows = padded.unfold(1, 64, 1).unfold(2, 64, 1)  # (3, 65, 65, 64, 64)
+    crops = Crops(Whole(), 64, hflip=False, padding="edge")
+    for seed in range(30):
+        image = crops[0, seed].image
+        assert (windows == image[:, None, None]).all(dim=(0, 3, 4)).sum() == 1
+
+
+def test_what_a_crop_shows_of_the_margins_is_not_visible_and_flips_with_it():
+    crops = Crops(Whole(), 64, vflip=True, padding="zeros")
+    hidden = 0
+    for seed in range(30):
+        sample = crops[0, seed]
+        shown = (sample.image > 0).all(dim=0)
+        assert (shown if sample.visible is None else sample.visible).equal(shown)
+        x0, y0, x1, y1 = sample.boxes[0].int().tolist()
+        assert shown[y0:y1, x0:x1].all()
+        assert shown.sum() == (x1 - x0) * (y1 - y0)
+        assert sample.mask.shape == (64, 64)
+        hidden += sample.visible is not None
+    assert hidden
+
+
+def test_crops_that_meet_no_border_are_those_within_the_picture():
+    inside = {tuple(Crops(Ramp(), 8, hflip=False)[0, seed].image.flatten().tolist()) for seed in range(2000)}
+    framed = [Crops(Ramp(), 8, hflip=False, padding="edge", stride=16)[0, seed] for seed in range(200)]
+    unseen = [sample for sample in framed if sample.visible is None]
+    assert 0 < len(unseen) < 200
+    assert all(tuple(sample.image.flatten().tolist()) in inside for sample in unseen)
+
+
+def test_an_objective_takes_the_margins_for_right():
+    one, two = (Sample(torch.zeros(3, 4, 4, dtype=torch.uint8), name) for name in "ab")
+    assert collate([one, two]).visible is None
+    one.visible = torch.zeros(4, 4, dtype=torch.bool)
+    one.visible[:2] = True
+    batch = collate([one, two])
+    seen = batch.seen(torch.ones(2, 3, 4, 4))
+    assert seen[0].sum() == 3 * 8
+    assert seen[1].sum() == 3 * 16

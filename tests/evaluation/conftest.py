@@ -24,7 +24,15 @@ def make_row(**changes: Any) -> dict[str, Any]:
         "lmbda": 0.013,
     }
     row |= {"test_set": "kodak", "test_set_digest": "d", "image": "0.png", "width": 192, "height": 176}
-    row |= {"bpp": 0.5, "psnr": 32.0, "ms_ssim": 0.97, "lpips": None, "domain": "8bit", "withheld": None}
+    row |= {
+        "bpp": 0.5,
+        "psnr": 32.0,
+        "ms_ssim": 0.97,
+        "lpips": None,
+        "domain": "8bit",
+        "padding": "zeros",
+        "withheld": None,
+    }
     return row | {"stream_bytes": [1, 2], **changes}
 
 

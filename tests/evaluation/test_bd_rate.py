@@ -256,6 +256,12 @@ def test_different_metric_domains_are_warned_about():
     assert "metric domains differ" in " ".join(result.warnings)
 
 
+def test_different_paddings_are_warned_about():
+    padded, other = (replace(per_image(), padding=name) for name in ("zeros", "edge"))
+    assert "paddings differ: anchor zeros, test edge" in " ".join(bd_rate(padded, other, bootstrap=0).warnings)
+    assert "padding" not in " ".join(bd_rate(padded, padded, bootstrap=0).warnings)
+
+
 def lpips(rate: float = 1.0, distance: float = 1.0) -> Curve:
     """A curve that falls as its rate rises: less is better."""
     quality = {"lpips": distance * np.array([0.4, 0.3, 0.2, 0.1, 0.05])}

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from compressai.utils.eval_model.__main__ import inference
 from torch import nn
 
+from lic_lightning.codecs.padding import PADDINGS
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data import FolderDataset, Sample
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
@@ -71,7 +73,7 @@ def test_each_transform_runs_once_to_write_and_once_to_read(codec: nn.Module) ->
 def test_the_estimate_is_of_what_was_written(codec: nn.Module) -> None:
     """The likelihoods of a whole forward of the padded picture, over its visible pixels."""
     (picture,) = [Pictures((100, 90))[0].image]
-    row = image_row(picture, codec, None, 64, {})
+    row = image_row(picture, codec, None, 64, {}, padding="zeros")
     with torch.no_grad():
         likelihoods = codec(F.pad(picture, (19, 19, 14, 14))[None].float() / 255)["likelihoods"]
     bits = -sum(likelihood.log2().sum().item() for likelihood in likelihoods.values())
@@ -120,6 +122,22 @@ def test_identical_images_have_infinite_psnr() -> None:
 
 def test_one_grey_level_of_error_is_48_db() -> None:
     assert psnr(torch.zeros(1, 3, 8, 8), torch.ones(1, 3, 8, 8)) == pytest.approx(48.1308, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [(241, 187), (192, 193), (170, 333)])
+def test_zeros_are_the_padding_of_compressai_s_tool(codec: nn.Module, size: tuple[int, int]) -> None:
+    (row,) = evaluate(codec, Pictures(size), 64, Settings(padding="zeros"))
+    theirs = inference(codec, Pictures(size)[0].image.float() / 255)
+    assert row["padding"] == "zeros"
+    assert row["bpp"] == theirs["bpp"]
+    assert row["psnr"] == pytest.approx(theirs["psnr-rgb"], abs=1e-4)
+
+
+def test_rate_and_quality_depend_on_the_padding_of_odd_sizes_only(codec: nn.Module) -> None:
+    rows = {name: evaluate(codec, Pictures((64, 128), (70, 90)), 64, Settings(padding=name)) for name in PADDINGS}
+    even, odd = [[row[i]["digest"] for row in rows.values()] for i in (0, 1)]
+    assert len(set(even)) == 1
+    assert len(set(odd)) == len(PADDINGS)
 
 
 def test_the_gap_between_real_and_estimated_rate_raises_an_alarm() -> None:

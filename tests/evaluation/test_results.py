@@ -80,3 +80,11 @@ def test_a_foreign_parquet_file_is_named(tmp_path):
 def test_a_folder_without_results_says_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no results\.parquet under"):
         read_rows(tmp_path)
+
+
+def test_files_from_before_there_was_a_choice_of_padding_say_zeros(tmp_path, row):
+    rows = [{k: v for k, v in row(role=role).items() if k != "padding"} for role in ("tuned", "reference", "classic")]
+    write_rows(tmp_path / "results.parquet", rows)
+    old = pl.read_parquet(tmp_path / "results.parquet").drop("padding")
+    old.write_parquet(tmp_path / "results.parquet")
+    assert read_rows(tmp_path)["padding"].to_list() == ["zeros", "zeros", None]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lic_lightning.codecs.latents import cut, features
+from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.data import latent_store
 from lic_lightning.data.latent_store import Identity, LatentStore, StoreError, build_store, read_shard, shard_path
 from lic_lightning.data.layouts.class_folders import Resized
@@ -27,8 +28,7 @@ def test_latents_of_the_store_are_those_of_the_codec_s_strings(built):
     assert len(store) == 16
     for index in (0, 7, 15):
         sample = images[index]
-        padded = torch.nn.functional.pad(sample.image[None].float() / 255, (16, 16, 16, 16))
-        encoded = codec.compress(padded)
+        encoded = codec.compress(to_float(Frame.of(sample.image, 64).pad(sample.image)))
         read = features(cut(codec).read(encoded["strings"], encoded["shape"]))
         own = store.latents(index, codec)
         assert store[index].strings == encoded["strings"]
@@ -54,6 +54,14 @@ def test_an_unfinished_store_is_not_read(built):
     shard_path(store.folder, 2).unlink()
     with pytest.raises(StoreError, match=r"lacks 1 shards.*lic latents"):
         LatentStore(store.folder, identity)
+
+
+def test_a_store_under_another_padding_is_another(built):
+    store, codec, images, identity = built
+    other = Identity.of("photographs", "mbt2018-mean", codec, images, "zeros")
+    assert other.folder != identity.folder
+    with pytest.raises(StoreError, match="built with padding 'blurred-edge', this run has 'zeros'"):
+        LatentStore(store.folder, other)
 
 
 def test_a_store_of_another_codec_is_refused(built, small_codec):

@@ -57,6 +57,12 @@ def test_a_run_counts_as_its_cell_wherever_its_folder_is() -> None:
     assert run_of(long, Path()).weights == "run:0123"
 
 
+def test_what_is_coded_under_another_padding_is_another_point_and_another_reference() -> None:
+    default, zeros = config(), config("evaluation.padding=zeros")
+    for identity in (cell_id, curve_id, reference_id):
+        assert identity(default) != identity(zeros)
+
+
 def test_one_file_a_lambda_is_one_curve_and_two_files_are_two(tmp_path: Path, files: list[Path]) -> None:
     sweep = [config(f"codec.weights={tmp_path}/${{lmbda}}.pth.tar", f"lmbda={lmbda}") for lmbda in (0.1, 0.2)]
     assert curve_id(sweep[0]) == curve_id(sweep[1])
