@@ -17,6 +17,7 @@ defaults: [_self_, {data: default}, {category: demo_objects}, {test_sets: none}]
 hydra: {searchpath: ["file://%s"]}
 paths: {data: "%s"}
 seed: 3
+evaluation: {padding: edge}
 """
 
 
