@@ -1,6 +1,7 @@
 """Puts the trained reference into the package: parameters in half precision, CDFs left out.
 
-    python experiments/shipped_reference/pack.py outputs/shipped_reference
+    python experiments/shipped_reference/pack.py outputs/shipped_reference large
+    python experiments/shipped_reference/pack.py outputs/shipped_reference_longer longest
 
 CDFs are rebuilt, bit for bit, when the weights are loaded. Buffers stay as they are: among them is the floor of the
 likelihoods, 1e-9, which is 0 in half precision. From then on the reference is these rounded weights, evaluated as such.
@@ -18,11 +19,11 @@ from lic_lightning.codecs.weights import load_codec
 from lic_lightning.runs.run import WEIGHTS
 
 
-def main(sweep: Path) -> None:
-    """Packs the weights of every finished run of the sweep."""
+def main(sweep: Path, stages: str) -> None:
+    """Packs the weights of every finished run of the sweep's stages whose names begin with `stages`."""
     for weights in sorted(sweep.glob(f"*/{WEIGHTS}")):
         config = OmegaConf.load(weights.parent / "config.yaml")
-        if not config.stage.startswith("large"):
+        if not config.stage.startswith(f"{stages}_"):
             continue
         codec = load_codec(config.codec.name, lmbda=config.lmbda, weights=str(weights))
         half = {name: parameter.detach().half() for name, parameter in codec.named_parameters()}
@@ -33,4 +34,4 @@ def main(sweep: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
