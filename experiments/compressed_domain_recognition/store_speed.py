@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.dataset import InMemory, Subset
 from lic_lightning.data.latent_store import Identity, build_store, code
 from lic_lightning.data.layouts.class_folders import Resized, class_folders
-from lic_lightning.data.recognition import StoredLatents, Views, collate_features
+from lic_lightning.data.recognition import FeatureSource, Views, collate_features, stored_latents
 from lic_lightning.heads import CResNet
 from lic_lightning.heads.view import View
 
@@ -43,7 +44,7 @@ def measure(label: str, name: str, codec: torch.nn.Module, images: Resized) -> N
         identity = Identity.of("rsscn7", name, codec, images)
         store = build_store(Path(folder), identity, images, codec)
         indices = range(len(images))
-        stored = StoredLatents(store, codec, indices)
+        stored = FeatureSource(store.names, indices, partial(stored_latents, store, codec))
         view = View(16, 14)
         views = {"store": Views(stored, view), "cache": Views(InMemory(stored), view)}  # type: ignore[arg-type]
 

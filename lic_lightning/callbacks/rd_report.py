@@ -89,7 +89,7 @@ def _to_wandb(
 ) -> None:
     import wandb
 
-    from lic_lightning.reports.plots import rd_plots  # imports matplotlib
+    from lic_lightning.reports.png import rd_plots  # imports matplotlib
 
     means = rows.group_by("role", "curve_name", "test_set", "lmbda", maintain_order=True).agg(
         pl.col("bpp", *(metric.column for metric in metrics_of(entries))).mean()

@@ -18,8 +18,7 @@ from lic_lightning.files import write_atomically
 from lic_lightning.runs.run import LAST
 from lic_lightning.selection.answers import ask, choose_threshold
 from lic_lightning.selection.classifier import CLASSIFIER, Classifier, ClassifierError, save_classifier
-from lic_lightning.selection.report import confusion
-from lic_lightning.selection.tables import write_tables
+from lic_lightning.selection.report import confusion, write_tables
 
 log = logging.getLogger("lic.selector")
 

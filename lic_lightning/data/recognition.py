@@ -10,11 +10,11 @@ joint       the image, for a codec that trains               Batch
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -29,7 +29,7 @@ from lic_lightning.data.crops import Crops
 from lic_lightning.data.dataset import ImageDataset, InMemory
 from lic_lightning.data.latent_store import Identity, LatentStore, build_store, decoded_image
 from lic_lightning.data.layouts.class_folders import Classification, Resized
-from lic_lightning.data.sampler import CropSampler, ResumableLoader
+from lic_lightning.data.sampler import CropSampler, loader
 from lic_lightning.data.splits import PARTS, check_disjoint, contents, keep_splits
 from lic_lightning.heads.view import View
 
@@ -65,52 +65,36 @@ def collate_features(samples: Sequence[Features]) -> Features:
     return Features(values, torch.tensor([s.label for s in samples]), [s.name for s in samples])
 
 
-class FeatureSource(Protocol):
-    """Whole images as features, not yet viewed."""
+@dataclass(frozen=True)
+class FeatureSource:
+    """Whole images as features, not yet viewed: each read anew when it is asked for, by its index where it is kept."""
 
-    @property
-    def names(self) -> Sequence[str]: ...
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Features: ...
-
-
-class StoredLatents:
-    """ŷ and σ̂ of the images at `indices` of a store, decoded anew each time they are asked for."""
-
-    def __init__(self, store: LatentStore, codec: nn.Module, indices: Sequence[int]) -> None:
-        self.store, self.codec, self.indices = store, codec, indices
-        self.names = [store.names[index] for index in indices]
+    names: Sequence[str]
+    indices: Sequence[int]
+    read: Callable[[int], Features]
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Features:
-        coded = self.store[self.indices[index]]
-        return Features(self.store.latents(self.indices[index], self.codec), coded.label, coded.name)
+        return self.read(self.indices[index])
 
 
-class StoredPixels(StoredLatents):
-    """The images that the streams decode to, synthesis included."""
-
-    def __getitem__(self, index: int) -> Features:
-        coded = self.store[self.indices[index]]
-        image = decoded_image(coded, self.codec, spec(self.store.identity.codec).stride)
-        return Features({"image": image.float() / 255}, coded.label, coded.name)
+def stored_latents(store: LatentStore, codec: nn.Module, index: int) -> Features:
+    """ŷ and σ̂ of one image of a store."""
+    return Features(store.latents(index, codec), store[index].label, store[index].name)
 
 
-class Pixels:
-    """The images of a data set."""
+def stored_pixels(store: LatentStore, codec: nn.Module, index: int) -> Features:
+    """The image that the streams decode to, synthesis included."""
+    image = decoded_image(store[index], codec, spec(store.identity.codec).stride)
+    return Features({"image": image.float() / 255}, store[index].label, store[index].name)
 
-    def __init__(self, dataset: ImageDataset) -> None:
-        self.dataset, self.names = dataset, dataset.names
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> Features:
-        sample = self.dataset[index]
-        return Features({"image": sample.image.float() / 255}, sample.label, sample.name)
+def pixels(dataset: ImageDataset, index: int) -> Features:
+    """An image of a data set."""
+    sample = dataset[index]
+    return Features({"image": sample.image.float() / 255}, sample.label, sample.name)
 
 
 class Views(Dataset[Features]):
@@ -247,13 +231,14 @@ class RecognitionData(LightningDataModule):
     def features(self, part: str) -> FeatureSource:
         """The whole features of a split, not yet viewed."""
         if self.source == "originals":
-            return Pixels(self.images(part))
+            images = self.images(part)
+            return FeatureSource(images.names, range(len(images)), partial(pixels, images))
         assert self.store is not None
         assert self.start is not None
         position = {name: index for index, name in enumerate(self.store.names)}
-        indices = [position[name] for name in self.classification.splits[part]]
-        kind = StoredLatents if self.source == "latents" else StoredPixels
-        return kind(self.store, self.start, indices)
+        names = self.classification.splits[part]
+        read = stored_latents if self.source == "latents" else stored_pixels
+        return FeatureSource(names, [position[name] for name in names], partial(read, self.store, self.start))
 
     def train_dataloader(self) -> DataLoader:
         """Random views, in an order that the seed fixes."""
@@ -279,17 +264,8 @@ class RecognitionData(LightningDataModule):
         return Crops(held, self.image_size, hflip=False) if joint else Views(held, self.view)
 
     def _loader(self, dataset: Dataset, sampler: CropSampler | None) -> DataLoader:
-        loader = DataLoader if sampler is None else ResumableLoader
-        return loader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            drop_last=sampler is not None and len(sampler) >= self.batch_size,
-            collate_fn=collate if self.source == "joint" else collate_features,
-            generator=torch.Generator().manual_seed(self.seed),  # else each pass draws from the run's own noise
-        )
+        stack = collate if self.source == "joint" else collate_features
+        return loader(dataset, stack, self.batch_size, self.seed, self.workers, sampler)
 
 
 def _draws(seed: int) -> Tensor:

@@ -3,12 +3,13 @@
 seed, epoch ──► permutations of the dataset, a crop seed per position ──► this rank's shard ──► batches
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class CropSampler(Sampler[tuple[int, int]]):
@@ -71,6 +72,27 @@ class ResumableLoader(DataLoader):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Start the next pass where `state` was taken, if it is of the same epoch."""
         self._restored = state
+
+
+def loader(
+    dataset: Dataset, collate: Callable[..., Any], batch_size: int, seed: int, workers: int = 0, sampler: Any = None
+) -> DataLoader:
+    """Batches of a dataset, in its own order or in that of a sampler; those of a CropSampler go on where they stopped.
+
+    A CropSampler's ragged last batch goes, unless it is all there is; its pictures come in another epoch.
+    """
+    crops = isinstance(sampler, CropSampler)
+    return (ResumableLoader if crops else DataLoader)(
+        dataset,
+        batch_size,
+        sampler=sampler,
+        drop_last=crops and len(sampler) >= batch_size,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        collate_fn=collate,
+        generator=torch.Generator().manual_seed(seed),  # else each pass draws from the run's own noise
+    )
 
 
 def _world_size() -> int:

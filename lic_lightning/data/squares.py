@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from lic_lightning.data.datamodule import DataModule
 from lic_lightning.data.dataset import Category, ImageDataset
 from lic_lightning.data.recognition import Features, collate_features
-from lic_lightning.data.sampler import CropSampler, ResumableLoader
+from lic_lightning.data.sampler import CropSampler, loader
 from lic_lightning.data.splits import PARTS, contents, keep_splits
 
 STORED = 1.25  # of the network's size is what is kept of a picture: room for the random crops
@@ -123,16 +123,11 @@ class Squares(LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Augmented squares, in an order that the seed fixes."""
         sampler = CropSampler(len(self._train), self.seed)
-        drop = len(sampler) >= self.batch_size
-        return ResumableLoader(self._train, self.batch_size, sampler=sampler, drop_last=drop, **self._common)
+        return loader(self._train, collate_features, self.batch_size, self.seed, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader:
         """Squares as they are."""
-        return DataLoader(self._val, self.batch_size, **self._common)
-
-    @property
-    def _common(self) -> dict:
-        return {"collate_fn": collate_features, "generator": torch.Generator().manual_seed(self.seed)}
+        return loader(self._val, collate_features, self.batch_size, self.seed)
 
     @cached_property
     def _train(self) -> Views:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lic_lightning.evaluation.curve import Curve
-from lic_lightning.evaluation.image_gain import ImageGain
+from lic_lightning.evaluation.gain import ImageGain
 from lic_lightning.metrics.table import Metric
 from lic_lightning.reports.figure import Figure, Paint, Series
 from lic_lightning.reports.tables import Entry

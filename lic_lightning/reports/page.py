@@ -11,7 +11,7 @@ import polars as pl
 from lic_lightning.evaluation.anchors import published
 from lic_lightning.evaluation.bd_rate import BDRate
 from lic_lightning.evaluation.curve import Curve, curves
-from lic_lightning.evaluation.image_gain import ImageGain, image_gains
+from lic_lightning.evaluation.gain import ImageGain, image_gains
 from lic_lightning.metrics.table import Metric
 from lic_lightning.reports.figure import Figure, Paint
 from lic_lightning.reports.figures import company, gain_figure, rd_figure, training_figure

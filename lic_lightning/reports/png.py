@@ -1,14 +1,41 @@
-"""A figure as a PNG, for files and W&B."""
+"""A figure as a PNG, for files and W&B; the RD plots of a sweep."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
-from lic_lightning.reports.figure import PALETTE, SYMBOLS, Figure, Series
+from lic_lightning.evaluation.curve import curves
+from lic_lightning.files import file_part
+from lic_lightning.reports.figure import PALETTE, SYMBOLS, Figure, Series, paints
+from lic_lightning.reports.figures import company, rd_figure
+from lic_lightning.reports.tables import Entry, metrics_of
 
 DASHES = {"solid": "-", "dash": "--", "dot": ":"}
+
+
+def rd_plots(rows: pl.DataFrame, entries: Sequence[Entry], current_lmbda: float | None = None) -> dict[str, bytes]:
+    """PNG images by file name, `rd_<category>_<test set>_<metric>.png`, where a tuned curve has the metric.
+
+    Args:
+        rows: as `results.read_rows` gives them.
+        entries: whose curves are drawn, each with its anchor and the classic codecs.
+        current_lmbda: λ of the run that just ended; its point is circled.
+    """
+    found = curves(rows)
+    chosen = paints(found)
+    images = {}
+    for category, place in sorted({(entry.curve.category, entry.curve.place) for entry in entries}):
+        group = [entry for entry in entries if (entry.curve.category, entry.curve.place) == (category, place)]
+        for metric in metrics_of(entries):
+            figure = rd_figure(company(group, found), metric, chosen, f"{category} on {place}", current_lmbda)
+            if figure:
+                name = "_".join(map(file_part, ("rd", category, place, metric.name)))
+                images[f"{name}.png"] = as_png(figure)
+    return images
 
 
 def as_png(figure: Figure) -> bytes:

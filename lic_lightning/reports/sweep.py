@@ -11,8 +11,7 @@ from lic_lightning.evaluation.results import read_rows, result_files
 from lic_lightning.files import file_part, write_atomically
 from lic_lightning.reports.figure import paints
 from lic_lightning.reports.html import PAGE, render
-from lic_lightning.reports.plots import rd_plots
-from lic_lightning.reports.png import as_png
+from lic_lightning.reports.png import as_png, rd_plots
 from lic_lightning.reports.recognition import ACCURACY, recognition
 from lic_lightning.reports.tables import as_csv, as_markdown, bd_table, points_csv
 from lic_lightning.runs.folder import REPORT, RunFolder, run_folders, without_results

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from lic_lightning.bitstream import FileCodec
 from lic_lightning.selection.encoders import REFERENCE, EncodersError
-from lic_lightning.selection.exact import best
 
 if TYPE_CHECKING:
     from lic_lightning.selection.classifier import Classifier
@@ -35,13 +34,20 @@ class Named:
 
 @dataclass(frozen=True)
 class Best:
-    """Each encoder codes the picture; the smallest R + λD stays."""
+    """The exact selector: each encoder codes; the smallest R + λD stays, as the deployed decoder gives it.
+
+    A tie goes to the reference, which has the decoder that reads every file.
+    """
 
     encoders: Mapping[str, FileCodec]
     lmbda: float
 
     def __call__(self, image: Tensor) -> tuple[str, bytes]:
-        return best(self.encoders, image, self.lmbda)
+        decoder = self.encoders[REFERENCE]
+        files = {name: encoder.encode(image) for name, encoder in self.encoders.items()}
+        costs = {name: rd_cost(file, image, decoder.decode(file), self.lmbda) for name, file in files.items()}
+        name = min(costs, key=lambda name: (costs[name], name != REFERENCE))
+        return name, files[name]
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,13 @@ class Classified:
     def __call__(self, image: Tensor) -> tuple[str, bytes]:
         name = self.classifier.choose(image)
         return name, self.encoders[name].encode(image)
+
+
+def rd_cost(content: bytes, image: Tensor, decoded: Tensor, lmbda: float) -> float:
+    """R + λD of a coded picture, both (3,H,W) uint8.
+
+    R is the file's bits per pixel, D = 255²·MSE of values in [0, 1]: the mean squared error of 8-bit values.
+    """
+    _, height, width = image.shape
+    distortion = (image.double() - decoded.double()).square().mean().item()
+    return 8 * len(content) / (height * width) + lmbda * distortion

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from lic_lightning.evaluation.curve import Curve, curves
-from lic_lightning.evaluation.image_gain import image_gains
+from lic_lightning.evaluation.gain import image_gains
 from lic_lightning.evaluation.results import SCHEMA, without_repeats
 
 

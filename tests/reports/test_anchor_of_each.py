@@ -10,7 +10,7 @@ from test_html import leave_crops, name_cells, page
 
 from lic_lightning.callbacks.rd_report import bd_metrics, points_table, report
 from lic_lightning.evaluation.results import read_rows
-from lic_lightning.reports import plots
+from lic_lightning.reports import png
 from lic_lightning.reports.tables import bd_table
 from lic_lightning.runs.run import Run
 
@@ -66,8 +66,8 @@ def test_beside_the_crops_of_the_page(sweep):
 
 def test_in_plots(rows, monkeypatch):
     figures = {}
-    monkeypatch.setattr(plots, "as_png", lambda figure: figures.setdefault(figure.title, figure))
-    plots.rd_plots(rows, bd_table(rows, bootstrap=0))
+    monkeypatch.setattr(png, "as_png", lambda figure: figures.setdefault(figure.title, figure))
+    png.rd_plots(rows, bd_table(rows, bootstrap=0))
     names = {title: [series.name for series in figure.series][:-2] for title, figure in figures.items()}
     assert names == {
         "food on food": [],
@@ -93,8 +93,8 @@ class Logged(WandbLogger):
 def test_on_wandb(sweep, monkeypatch):
     name_cells(sweep)
     figures = []
-    original = plots.as_png
-    monkeypatch.setattr(plots, "as_png", lambda figure: figures.append(figure) or original(figure))
+    original = png.as_png
+    monkeypatch.setattr(png, "as_png", lambda figure: figures.append(figure) or original(figure))
     identity = {"cell": "portrait-0.013", "curve": "portrait", "reference": "q", "reference_name": ZOO}
     identity |= {"codec": "", "category": "portrait", "freeze": "encoder_only", "objective": ""}
     logger = Logged()

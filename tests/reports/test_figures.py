@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from lic_lightning.evaluation.curve import curves
-from lic_lightning.evaluation.image_gain import image_gains
+from lic_lightning.evaluation.gain import image_gains
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.metrics.table import METRICS
 from lic_lightning.reports import png

@@ -8,7 +8,7 @@ import polars as pl
 from PIL import Image
 
 from lic_lightning.evaluation.results import read_rows
-from lic_lightning.reports.plots import rd_plots
+from lic_lightning.reports.png import rd_plots
 from lic_lightning.reports.tables import bd_table
 
 

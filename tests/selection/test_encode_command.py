@@ -59,10 +59,10 @@ def test_best_writes_the_smallest_cost_and_says_whose_it_is(
     photograph: Tensor,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from lic_lightning.selection.exact import best
+    from lic_lightning.selection.pick import Best
 
     assert lic("encode", photo, "--weights", base, "--lmbda", LMBDA, "--encoder", "best", "--encoders", deltas) == 0
-    name, content = best(encoders, photograph, 0.013)
+    name, content = Best(encoders, 0.013)(photograph)
     assert photo.with_suffix(".lic").read_bytes() == content
     assert f"encoder {name}" in capsys.readouterr().out
 

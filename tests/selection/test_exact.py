@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor
 
 from lic_lightning.bitstream import FileCodec
-from lic_lightning.selection.exact import best, rd_cost
+from lic_lightning.selection.pick import Best, rd_cost
 
 Encoders = dict[str, FileCodec]
 
@@ -21,7 +21,7 @@ def test_the_cost_is_bits_per_pixel_and_lambda_times_the_error_of_8_bit_values(p
 
 @pytest.mark.parametrize("lmbda", [1e-7, 1e-3, 1e3])
 def test_no_encoder_would_have_been_cheaper(encoders: Encoders, photograph: Tensor, lmbda: float) -> None:
-    name, content = best(encoders, photograph, lmbda)
+    name, content = Best(encoders, lmbda)(photograph)
     assert content == encoders[name].encode(photograph)
     decode = encoders["reference"].decode
     costs = {
@@ -34,14 +34,14 @@ def test_no_encoder_would_have_been_cheaper(encoders: Encoders, photograph: Tens
 
 def test_lambda_decides_between_rate_and_distortion(encoders: Encoders, photograph: Tensor) -> None:
     sizes = {name: len(encoder.encode(photograph)) for name, encoder in encoders.items()}
-    assert best(encoders, photograph, 0)[0] == min(sizes, key=lambda name: sizes[name])
+    assert Best(encoders, 0)(photograph)[0] == min(sizes, key=lambda name: sizes[name])
     decode = encoders["reference"].decode
     errors = {
         name: rd_cost(b"", photograph, decode(encoder.encode(photograph)), 1.0) for name, encoder in encoders.items()
     }
-    assert best(encoders, photograph, 1e9)[0] == min(errors, key=lambda name: errors[name])
+    assert Best(encoders, 1e9)(photograph)[0] == min(errors, key=lambda name: errors[name])
 
 
 def test_a_tie_goes_to_the_reference(encoders: Encoders, photograph: Tensor) -> None:
     same = {"a": encoders["reference"], "reference": encoders["reference"], "z": encoders["reference"]}
-    assert best(same, photograph, 0.013)[0] == "reference"
+    assert Best(same, 0.013)(photograph)[0] == "reference"

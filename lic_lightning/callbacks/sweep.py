@@ -1,4 +1,4 @@
-"""The end of a multirun: tables and plots of whatever finished, and the names of what did not."""
+"""A multirun: at its start the list of its cells, at its end tables and plots of what finished, and what did not."""
 
 import logging
 from pathlib import Path
@@ -8,6 +8,18 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 log = logging.getLogger("lic.sweep")
+
+
+class SweepStart(Callback):
+    """Leaves the plan of a multirun in its folder, for `lic status`."""
+
+    def on_multirun_start(self, config: DictConfig, **settings: Any) -> None:
+        """Called by Hydra in the launching process, before the first job, whatever the launcher."""
+        from lic_lightning.runs.cells import write_plan
+        from lic_lightning.runs.grid import grid
+
+        if cells := grid(config):
+            write_plan(Path(config.hydra.sweep.dir), [cell for cell, _ in cells])
 
 
 class SweepEnd(Callback):
