@@ -101,10 +101,8 @@ def read_state(path: Path) -> State:
             content = content[key]
     if not isinstance(content, Mapping) or not content or not all(isinstance(t, Tensor) for t in content.values()):
         raise WeightsError(f"{path} holds no state dict (looked at the top level and under {', '.join(WRAPPINGS)})")
-    if ours := {
-        name: t for name, t in content.items() if name.startswith(LIGHTNING_PREFIX)
-    }:  # beside heads, objectives
-        content = {name.removeprefix(LIGHTNING_PREFIX): t for name, t in ours.items()}
+    own = [name for name in content if name.startswith(LIGHTNING_PREFIX)]  # beside heads, objectives
+    content = {name.removeprefix(LIGHTNING_PREFIX): content[name] for name in own or content}
     return {name: t.float() if t.is_floating_point() else t for name, t in rename_old_keys(content).items()}
 
 

@@ -62,6 +62,10 @@ def build(
     """The report of a sweep, which is W&B's group of that name; nothing is sent. `doubles` are curves left out."""
     import wandb_workspaces.reports.v2 as wr
 
+    def grid(panels: list[Any]) -> Any:
+        runset = wr.Runset(entity=entity, project=project, name=sweep, filters=f"Metric('Group') == {sweep!r}")
+        return wr.PanelGrid(runsets=[runset], panels=panels)
+
     finished = sum(run.state == "done" for run in runs)
     blocks: list[Any] = [
         wr.TableOfContents(),
@@ -75,16 +79,11 @@ def build(
     test_sets = sorted({entry.curve.test_set for entry in entries})
     blocks += [
         wr.H1("RD points"),
-        _grid(entity, project, sweep, [_scatter(name, m.column) for name in test_sets for m in metrics_of(entries)]),
+        grid([_scatter(name, m.column) for name in test_sets for m in metrics_of(entries)]),
         wr.H1("Comparisons"),
-        _grid(
-            entity,
-            project,
-            sweep,
-            [wr.MediaBrowser(media_keys=[f"comparison_{file_part(name)}"]) for name in test_sets],
-        ),
+        grid([wr.MediaBrowser(media_keys=[f"comparison_{file_part(name)}"]) for name in test_sets]),
         wr.H1("Training"),
-        _grid(entity, project, sweep, [wr.LinePlot(x="Step", y=[key]) for key in ("val/loss", "val/bpp")]),
+        grid([wr.LinePlot(x="Step", y=[key]) for key in ("val/loss", "val/bpp")]),
     ]
     if lost := [run for run in runs if run.state != "done"]:
         lines = "\n".join(f"- {run.name}, {run.state}: {' '.join(run.overrides)} {run.error}" for run in lost)
@@ -97,13 +96,6 @@ def _scatter(test_set: str, column: str) -> Any:
 
     x, y = (wr.SummaryMetric(f"rd/{test_set}/{name}") for name in ("bpp", column))
     return wr.ScatterPlot(title=f"{column} on {test_set}", x=x, y=y)
-
-
-def _grid(entity: str, project: str, sweep: str, panels: list[Any]) -> Any:
-    import wandb_workspaces.reports.v2 as wr
-
-    runset = wr.Runset(entity=entity, project=project, name=sweep, filters=f"Metric('Group') == {sweep!r}")
-    return wr.PanelGrid(runsets=[runset], panels=panels)
 
 
 def _matrix(found: dict[str, Any]) -> str:

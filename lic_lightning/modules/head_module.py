@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchmetrics import Metric
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from lic_lightning.codecs.latents import cut, features
@@ -36,10 +36,10 @@ class Labelled(Protocol):
         """Training samples of each class."""
 
 
-def accuracies(classes: int) -> nn.ModuleDict:
-    """Top-1 and, where there are more classes, top-5 over an epoch."""
-    found = {f"top{k}": MulticlassAccuracy(classes, top_k=k, average="micro") for k in (1, 5) if k < classes}
-    return nn.ModuleDict(found)
+def accuracies(classes: int) -> MetricCollection:
+    """`val/top1` and, where there are more classes, `val/top5` over an epoch."""
+    found: Any = {f"top{k}": MulticlassAccuracy(classes, top_k=k, average="micro") for k in (1, 5) if k < classes}
+    return MetricCollection(found, prefix="val/")
 
 
 class HeadModule(pl.LightningModule):
@@ -86,7 +86,8 @@ class HeadModule(pl.LightningModule):
         logits = self.head(batch.values)
         loss = F.cross_entropy(logits, batch.label)
         self.log("val/loss", loss, batch_size=len(batch.name), sync_dist=True)
-        log_accuracies(self, self.accuracy, logits, batch.label)
+        self.accuracy(logits, batch.label)
+        self.log_dict(self.accuracy, on_step=False, on_epoch=True, batch_size=len(batch.name))
 
     def configure_optimizers(self) -> Any:
         """One optimizer over the head."""
@@ -143,13 +144,6 @@ class JointModule(CodecModule):
         loss = self.weighting(cross_entropy, rd["loss"], self.global_step if training else None)
         parts = {"loss": loss, "cross_entropy": cross_entropy, "bpp": rd["bpp"], "distortion": rd["distortion"]}
         if not training:
-            log_accuracies(self, self.accuracy, logits, batch.label)
+            self.accuracy(logits, batch.label)
+            self.log_dict(self.accuracy, on_step=False, on_epoch=True, batch_size=len(batch.name))
         return self.logged(parts, stage, len(batch.name))
-
-
-def log_accuracies(module: pl.LightningModule, metrics: nn.ModuleDict, logits: Tensor, label: Tensor) -> None:
-    """Logs `val/top1` and `val/top5`, computed over the epoch."""
-    for name, metric in metrics.items():
-        assert isinstance(metric, Metric)
-        metric(logits, label)
-        module.log(f"val/{name}", metric, on_step=False, on_epoch=True, batch_size=label.numel())

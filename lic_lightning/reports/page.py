@@ -183,9 +183,8 @@ def origins(runs: Sequence[RunFolder], rows: pl.DataFrame) -> list[Origin]:
         if own.is_empty():
             lines.append(Origin(run, different, "", run.error or run.state, False))
             continue
-        reasons = Counter(own["withheld"].drop_nulls().to_list())
-        proof = _proof(own)
-        lines.append(Origin(run, different, own["decoder_fingerprint"][0], proof, bool(reasons)))
+        withheld = own["withheld"].is_not_null().any()
+        lines.append(Origin(run, different, own["decoder_fingerprint"][0], _proof(own), withheld))
     return lines
 
 
@@ -211,12 +210,9 @@ def _proof(rows: pl.DataFrame) -> str:
 
 def lacking_classic(runs: Sequence[RunFolder], rows: pl.DataFrame) -> list[str]:
     """Classic codecs that a run asked for and that no row has: the machine lacked them."""
-    asked = {name for run in runs if run.state == "done" for name in _classic(run.config)}
+    done = [run.config.get("evaluation") or {} for run in runs if run.state == "done"]
+    asked = {name for evaluation in done for name in evaluation.get("classic") or ()}
     return sorted(asked - set(rows.filter(role="classic")["codec"]))
-
-
-def _classic(config: Mapping[str, Any]) -> Sequence[str]:
-    return (config.get("evaluation") or {}).get("classic") or ()
 
 
 def packages(runs: Sequence[RunFolder]) -> tuple[dict[str, str], dict[str, list[str]]]:

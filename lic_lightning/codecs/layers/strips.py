@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-STRIP = (
-    2**15
-)  # positions of a strip at the coarser side of its layer: 0.5 megapixel of the image at a quarter of its size
+# Positions of a strip at the coarser side of its layer: 0.5 megapixel of the image at a quarter of its size
+STRIP = 2**15
 
 
 def by_strips(
