@@ -19,7 +19,7 @@ import lic_lightning
 PACKAGE = Path(lic_lightning.__file__).parent
 LOWEST = {"files", "parallel"}
 NETWORKS = {"codecs", "heads", "objectives", "metrics", *LOWEST}
-DATA = {"evaluation", "bitstream", "data", *NETWORKS}
+DATA = {"evaluation", "bitstream", "data", "refinement", *NETWORKS}
 ARROWS: dict[str, set[str]] = {
     "cli": set(),  # names its subcommands' modules and imports the one that is asked for
     "files": set(),
@@ -29,8 +29,9 @@ ARROWS: dict[str, set[str]] = {
     "objectives": {"metrics", "codecs", *LOWEST},  # a distortion that is a metric, its smallest image
     "metrics": {"codecs", *LOWEST},
     "data": NETWORKS,
-    "bitstream": NETWORKS,
-    "evaluation": NETWORKS,
+    "refinement": {"codecs"},  # an objective is given to it
+    "bitstream": {"refinement", *NETWORKS},
+    "evaluation": {"refinement", *NETWORKS},
     "runs": {"codecs", *LOWEST},
     "modules": DATA,
     "reports": {"runs", *DATA},

@@ -1,6 +1,6 @@
 """Pictures to the bytes of `.lic` files and back, with one codec.
 
-    picture ─► pad ─► analysis in tiles ─► latents ─► write ─► streams ─► Container ─► bytes
+    picture ─► pad ─► analysis in tiles ─► latents, refined or not ─► write ─► streams ─► Container ─► bytes
     bytes ─► Container ─► read ─► latents ─► synthesis in tiles ─► crop ─► picture
 
 The codec's own cut writes and reads (`codecs.latents`). Its transforms run in tiles where it says that they need not
@@ -22,6 +22,7 @@ from lic_lightning.codecs.latents import Latents, TransformCut, cut
 from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, fill, to_8bit, to_float
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.tiled import analysis, analysis_grid, synthesis, synthesis_grid
+from lic_lightning.refinement import Refinement
 
 MOST_LATENTS = 2  # a pixel, of all codecs: 320 channels at 1/16 and their hyperprior are 1.3
 
@@ -33,15 +34,21 @@ class FileCodec:
         name: of a registered codec.
         codec: with its weights and CDFs, in eval mode and float32, as `load_codec` gives it.
         padding: of the pictures that it encodes, see `codecs.padding.PADDINGS`; decoding needs to know none.
+        refine: chooses what is written of each picture; None writes what the analysis gives.
 
     Attributes:
         fingerprint: of the decoder, as in the file.
         tiled: True if g_a and g_s run in tiles; else memory grows with the whole picture's feature maps.
     """
 
-    def __init__(self, name: str, codec: nn.Module, padding: str = DEFAULT_PADDING) -> None:
-        self.name, self.codec, self.spec, self.cut, self.padding = name, codec, spec(name), cut(codec), padding
+    def __init__(
+        self, name: str, codec: nn.Module, padding: str = DEFAULT_PADDING, refine: Refinement | None = None
+    ) -> None:
+        self.name, self.codec, self.spec, self.cut = name, codec, spec(name), cut(codec)
+        self.padding, self.refine = padding, refine
         fill(padding)
+        if refine is not None:
+            refine.check(self.cut)
         self.fingerprint = short_fingerprint(name, codec)
         self._least_bits = symbols.least_bits(codec)
         self._tiles = _Tiles(self.cut, self.spec.stride) if isinstance(self.cut, TransformCut) else None
@@ -50,11 +57,9 @@ class FileCodec:
     def encode(self, image: Tensor) -> bytes:
         """The file of a picture (3,H,W) uint8 of any size."""
         _, height, width = image.shape
-        padded = Frame.of(image, self.spec.stride).pad(image, self.padding)
         coder = symbols.FileCoder()
         with _coding():
-            latents = self.cut.analyse(to_float(padded)) if self._tiles is None else self._tiles.analyse(padded)
-            self.cut.write(latents, coder)
+            self.cut.write(self._analyse(image), coder)
         streams = coder.strings(self.cut.streams)
         return Container(self.name, self.fingerprint, width, height, coder.crc, streams).pack()
 
@@ -89,6 +94,14 @@ class FileCodec:
                 "this machine's arithmetic differs from the encoder's"
             )
         return frame, latents
+
+    def _analyse(self, image: Tensor) -> Latents:
+        frame = Frame.of(image, self.spec.stride)
+        padded = frame.pad(image, self.padding)
+        if self._tiles is None:
+            return self.cut.analyse(to_float(padded))
+        y = self._tiles.transform(padded)
+        return self._tiles.cut.quantise(y) if self.refine is None else self.refine(self._tiles.cut, y, image, frame)
 
     def _accepted(self, file: Container) -> Frame:
         """Where the picture of a file lies.
@@ -130,9 +143,9 @@ class _Tiles:
             self._grids = analysis_grid(self.g_a, stride), synthesis_grid(self.g_s, channels)
         self.bounded = all(grid.reach is not None for grid in self._grids)
 
-    def analyse(self, image: Tensor) -> Latents:
-        """Of a padded picture (3,H,W) uint8, without likelihoods."""
-        return self.cut.quantise(analysis(self.g_a, image, self._grids[0]))
+    def transform(self, image: Tensor) -> Tensor:
+        """y of a padded picture (3,H,W) uint8."""
+        return analysis(self.g_a, image, self._grids[0])
 
     def synthesise(self, latents: Latents) -> Tensor:
         """The padded picture (3,H,W) uint8."""

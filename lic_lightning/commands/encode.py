@@ -12,15 +12,18 @@ from lic_lightning.commands.request import RequestError, command_parser
 
 if TYPE_CHECKING:  # `lic encode --help` must not wait for torch
     from lic_lightning.bitstream import FileCodec
+    from lic_lightning.refinement import Refinement
     from lic_lightning.selection.pick import Pick
 
 DEFAULT_CODEC = "mbt2018-mean"
+DEFAULT_LMBDA = 0.013
 WHOLE_PIXELS = 4_000_000  # above it, a codec that can't run in tiles is worth a word
 EXAMPLES = """\
 examples:
   lic encode photo.jpg -o photo.lic                      the shipped mbt2018-mean at lmbda 0.0130
   lic encode photo.jpg --lmbda 0.0035                    photo.lic, beside the photograph
   lic encode photos/ -o coded/ --weights outputs/main/0123456789ab --jobs 4
+  lic encode photo.jpg --refine slow                     smaller and better, for the same decoder
   lic encode 'photos/*.jpg' --codec mbt2018 --weights zoo -o coded/
   lic encode photo.jpg --encoder food --encoders outputs/category_dependent_reduced
   lic encode photos/ -o coded/ --encoder best --encoders deltas/ --lmbda 0.0067
@@ -69,8 +72,10 @@ def main(argv: list[str]) -> int:
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
     todo = pairs(args.inputs, args.output, suffixes, ".lic")
     name, weights = _source(args.codec, args.weights)
+    refine = _refinement(args)
+    args.lmbda = args.lmbda or DEFAULT_LMBDA
     loaded = load_codec(name, weights=weights, lmbda=args.lmbda, metric=args.metric)
-    codec = FileCodec(name, loaded, args.padding)
+    codec = FileCodec(name, loaded, args.padding, refine)
     encoding = Encoding(codec, args.max_pixels or MAX_PIXELS, _pick(args, codec))
     return convert(encoding, todo, args.jobs, args.force, "lic encode")
 
@@ -86,13 +91,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="W",
         help="shipped (default), zoo, a file, or the folder of a finished run",
     )
-    parser.add_argument("--lmbda", type=float, default=0.013, help="which of the shipped or zoo's; default 0.0130")
+    parser.add_argument("--lmbda", type=float, help="which of the shipped or zoo's, default 0.0130; λ of --refine")
     parser.add_argument("--metric", choices=("mse", "ms-ssim"), default="mse", help="what the zoo's were trained for")
     parser.add_argument(
         "--padding",
         metavar="P",
         default="blurred-edge",
         help="what fills a picture up to the codec's stride: blurred-edge (default), edge, zeros; all decode alike",
+    )
+    parser.add_argument(
+        "--refine",
+        nargs="?",
+        const="medium",
+        choices=("fast", "medium", "slow"),
+        help="search cheaper latents for this picture, by R + λD as written; bare: medium",
     )
     parser.add_argument(
         "--encoder", metavar="E", help="best: try all, keep the smallest R + λD; auto: ask the classifier; or a name"
@@ -103,6 +115,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--classifier", type=Path, metavar="PATH", help="what `lic selector` trained, for auto")
     add_options(parser)
     return parser
+
+
+def _refinement(args: argparse.Namespace) -> Refinement | None:
+    """With the λ and the metric that the weights were trained for.
+
+    Raises:
+        RequestError: λ is unknown.
+    """
+    if args.refine is None:
+        return None
+    from lic_lightning.objectives import MSE, MSSSIM
+    from lic_lightning.refinement import Refinement
+    from lic_lightning.runs.folder import RunFolder
+
+    folder = Path(args.weights).expanduser()
+    lmbda, metric = args.lmbda, args.metric
+    if folder.is_dir():
+        lmbda, metric = lmbda or RunFolder(folder).lmbda, RunFolder(folder).setting("objective.metric")
+    elif args.weights in ("shipped", "zoo"):
+        lmbda = lmbda or DEFAULT_LMBDA
+    if lmbda is None:
+        raise RequestError(f"--refine weighs R + λD, and {args.weights} does not say its λ: give it as --lmbda")
+    return Refinement(args.refine, MSE(lmbda) if metric == "mse" else MSSSIM(lmbda))
 
 
 def _pick(args: argparse.Namespace, base: FileCodec) -> Pick | None:

@@ -76,7 +76,7 @@ def _load(one: Found, base: FileCodec) -> FileCodec:
         codec = apply_delta(base.codec, read_delta(one.path))
     else:
         codec = load_codec(base.name, weights=str(one.path), lmbda=1.0)  # with a path, λ picks nothing
-    loaded = FileCodec(base.name, codec, base.padding)
+    loaded = FileCodec(base.name, codec, base.padding, base.refine)
     if loaded.fingerprint != base.fingerprint:
         raise EncodersError(
             f"the encoder {one.name} ({one.path}) writes for decoder {loaded.fingerprint.hex()}, but the base has "

@@ -201,3 +201,17 @@ def test_a_codec_that_cannot_run_in_tiles_says_so_of_a_large_picture(
         save_state(make_codec(name), weights)
         assert lic("encode", photo, "--codec", name, "--weights", weights, "--force") == 0
         assert ("memory grows with the picture" in capsys.readouterr().out) == (name == "segpic")
+
+
+def test_a_refined_photograph_is_read_as_any_other(photo: Path, tmp_path: Path) -> None:
+    assert lic("encode", photo, "--lmbda", 0.0067, "-o", tmp_path / "plain.lic") == 0
+    assert lic("encode", photo, "--lmbda", 0.0067, "--refine", "fast", "-o", tmp_path / "refined.lic") == 0
+    assert lic("decode", tmp_path / "refined.lic", "-o", tmp_path / "refined.png") == 0
+    assert (tmp_path / "refined.lic").read_bytes() != (tmp_path / "plain.lic").read_bytes()
+
+
+def test_refinement_asks_for_a_lambda_that_nothing_tells(
+    reference: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lic("encode", photo, "--weights", reference, "--refine") != 0
+    assert "give it as --lmbda" in capsys.readouterr().err

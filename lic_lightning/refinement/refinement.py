@@ -1,0 +1,140 @@
+"""A photograph's latents, refined: annealing, then flips, then whichever is cheaper as it is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lic_lightning.codecs.latents import Latents, LatentsError, TransformCut
+from lic_lightning.codecs.networks.hyperprior import FactorizedCut, MeanScaleCut, ScaleHyperpriorCut
+from lic_lightning.codecs.padding import Frame, to_8bit, to_float
+from lic_lightning.codecs.tiled import synthesis, synthesis_grid
+from lic_lightning.refinement.problem import Objective, Problem, Window, density
+from lic_lightning.refinement.rdoq import rdoq
+from lic_lightning.refinement.sga import sga
+
+LARGEST = 4_000_000  # pixels that are refined at once
+TILE = 64  # cells a side of the latents that move at once
+REACH = 3  # cells around them whose pixels they change, and again around those what these pixels depend on
+
+
+class Preset(NamedTuple):
+    """How much is searched: steps of annealing with Adam's rate, then sweeps of flips."""
+
+    steps: int
+    rate: float
+    sweeps: int
+
+
+REFINABLE = (FactorizedCut, ScaleHyperpriorCut, MeanScaleCut)
+PRESETS = {"fast": Preset(0, 0.0, 5), "medium": Preset(20, 0.05, 5), "slow": Preset(100, 0.03, 10)}
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Chooses what is written of a picture, by R + λD of an objective over its visible pixels.
+
+    Attributes:
+        preset: key of `PRESETS`.
+        objective: one of `objectives`; its λ is the trade's.
+    """
+
+    preset: str
+    objective: Objective
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"refine={self.preset}: it is one of {', '.join(PRESETS)}")
+
+    def check(self, own: Any) -> None:
+        """Of a codec's cut.
+
+        Raises:
+            LatentsError: its ŷ can't be refined.
+        """
+        if type(own) not in REFINABLE:
+            raise LatentsError(
+                f"{type(own.codec).__name__} can't be refined: its means move with ŷ; "
+                "codecs with a factorized prior or a hyperprior alone can"
+            )
+
+    @torch.no_grad()
+    def __call__(self, own: TransformCut, y: Tensor, image: Tensor, frame: Frame) -> Latents:
+        """Latents to be written: refined ones, or those that `own` rounds y to where these are not dearer.
+
+        Args:
+            own: the codec's cut, in eval mode.
+            y: (1,M,h,w), before rounding; it alone gives z.
+            image: (3,H,W) uint8.
+            frame: where it lies in what `own` codes.
+
+        Raises:
+            LatentsError: what was refined is not what the strings read as.
+        """
+        plain = own.quantise(y)
+        model, parameters = density(own, plain)
+        left, _, top, _ = frame.margins
+        visible = slice(top, top + frame.height), slice(left, left + frame.width)
+        everywhere = slice(None), slice(None)
+        problem = Problem(
+            own.codec.g_s, model, parameters, y, to_float(image.to(y.device)), visible, everywhere, self.objective
+        )
+        refined = replace(plain, y_hat=self.search(problem, plain.y_hat))
+        plain_cost, refined_cost = (written_cost(problem, own, latents) for latents in (plain, refined))
+        return refined if refined_cost < plain_cost else plain
+
+    def search(self, problem: Problem, y_hat: Tensor) -> Tensor:
+        """ŷ after annealing and flips; tile by tile, each beside what its neighbours have become, if it is large."""
+        if problem.pixels <= LARGEST:
+            return self._search(problem, y_hat)
+        found = y_hat.clone()
+        for core, seen, outer in tiles(*y_hat.shape[2:]):
+            part = problem.window(core, seen, outer)
+            found[:, :, *outer] = self._search(part, found[:, :, *outer])
+        return found
+
+    def _search(self, problem: Problem, y_hat: Tensor) -> Tensor:
+        steps, rate, sweeps = PRESETS[self.preset]
+        start = sga(problem, y_hat, steps, rate) if steps else y_hat
+        return rdoq(problem, start, sweeps)
+
+
+def written_cost(problem: Problem, own: Any, latents: Latents) -> float:
+    """R + λD in bits of latents as they are written: bytes of the strings, the 8-bit picture that they decode to.
+
+    Raises:
+        LatentsError: what is read is not what was to be written.
+    """
+    encoded = own.write(latents)
+    read = own.read(**encoded)
+    if not torch.equal(read.y_hat, latents.y_hat):
+        raise LatentsError("the strings read as another ŷ than was refined: it lies off the symbols around its means")
+    if problem.pixels > LARGEST:
+        decoded = synthesis(problem.g_s, read.y_hat, synthesis_grid(problem.g_s, read.y_hat.size(1)))[None]
+    else:
+        decoded = to_8bit(own.synthesise(read))
+    x_hat = decoded[:, :, *problem.visible].float() / 255
+    return 8 * sum(len(s) for strings in encoded["strings"] for s in strings) + problem.weighed(x_hat).item()
+
+
+def tiles(rows: int, columns: int) -> Iterator[tuple[Window, Window, Window]]:
+    """Windows of cells: the core, whose latents move; what they reach; and what reaches that."""
+    for core in product(_parts(rows), _parts(columns)):
+        yield core, _grown(core, REACH, rows, columns), _grown(core, 2 * REACH, rows, columns)
+
+
+def _parts(length: int) -> Iterator[slice]:
+    """Of even size: a thin one at the end would be too small for MS-SSIM."""
+    count = math.ceil(length / TILE)
+    return (slice(length * part // count, length * (part + 1) // count) for part in range(count))
+
+
+def _grown(core: Window, cells: int, *lengths: int) -> Window:
+    pairs = zip(core, lengths, strict=True)
+    return tuple(slice(max(0, span.start - cells), min(span.stop + cells, length)) for span, length in pairs)

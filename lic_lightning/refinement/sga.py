@@ -1,0 +1,48 @@
+"""Stochastic Gumbel annealing of ŷ (Yang, Bamler & Mandt 2020): y moves by gradient while its rounding, drawn between
+floor and ceiling, anneals to the nearest symbol.
+"""
+
+import torch
+from torch import Tensor
+
+from lic_lightning.refinement.problem import Problem
+
+NARROW = 1e-5  # atanh is infinite at 1
+WARM, COLD = 0.5, 0.2  # temperatures; the second half anneals
+
+
+def sga(problem: Problem, y_hat: Tensor, steps: int, rate: float, seed: int = 0) -> Tensor:
+    """ŷ (1,M,h,w), symbols around the problem's centre, after so many steps of Adam.
+
+    Args:
+        problem: its y is where the search starts.
+        y_hat: what stays where nothing may move.
+        steps: each runs g_s and its gradient once.
+        rate: Adam's, in symbols.
+        seed: of the drawn roundings.
+    """
+    draw = torch.Generator(problem.y.device).manual_seed(seed)
+    centre = problem.centre
+    with torch.enable_grad():
+        symbols = (problem.y - centre).detach().clone().requires_grad_()
+        adam = torch.optim.Adam([symbols], lr=rate)
+        for step in range(steps):
+            soft = problem.moved(y_hat, centre + soft_round(symbols, temperature(step / steps), draw))
+            loss = problem.distortion(soft) + problem.bits(soft).sum()
+            (symbols.grad,) = torch.autograd.grad(loss, symbols)
+            adam.step()
+    return problem.moved(y_hat, torch.round(symbols.detach()) + centre)
+
+
+def temperature(progress: float) -> float:
+    """Of a step, by its share of all."""
+    return WARM * (COLD / WARM) ** max(0.0, 2 * progress - 1)
+
+
+def soft_round(symbols: Tensor, tau: float, draw: torch.Generator) -> Tensor:
+    """Between floor and ceiling, drawn with odds by atanh of the distances (their eq. 7), relaxed by Gumbel noise."""
+    floor = symbols.detach().floor()
+    above = (symbols - floor).clamp(NARROW, 1 - NARROW)
+    odds = (torch.atanh(above) - torch.atanh(1 - above)) / tau
+    noise = torch.rand(symbols.shape, generator=draw, device=symbols.device).clamp(1e-6, 1 - 1e-6).logit()
+    return floor + torch.sigmoid((odds + noise) / tau)
