@@ -3,12 +3,17 @@
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
+import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, decode, encode
+from lic_lightning.codecs.latents import cut
+from lic_lightning.codecs.padding import Frame, decode, to_float
 from lic_lightning.codecs.registry import spec
+from lic_lightning.evaluation.evaluate import Settings
+from lic_lightning.evaluation.image_row import chosen
 from lic_lightning.files import file_part, write_atomically
 from lic_lightning.metrics.image import psnr
 from lic_lightning.parallel import Images
@@ -25,7 +30,7 @@ def write_comparison(
     reference: nn.Module | None,
     test_set: str,
     images: Images,
-    padding: str = DEFAULT_PADDING,
+    settings: Settings,
     most: int = 2,
 ) -> None:
     """Writes central crops of the first images of a test set into the run's folder.
@@ -35,10 +40,13 @@ def write_comparison(
     """
     networks = {"reference": reference, "tuned": codec}
     present = {name: network for name, network in networks.items() if network is not None}
+    by = {"reference": replace(settings, refine=None), "tuned": settings}
     strips = []
     for index in range(min(most, len(images))):
         image = images[index].image
-        decoded = {name: _decoded(image, network, spec(run.codec).stride, padding) for name, network in present.items()}
+        decoded = {
+            name: _decoded(image, network, spec(run.codec).stride, by[name]) for name, network in present.items()
+        }
         sides = {"original": image, **{name: pixels for name, (pixels, _) in decoded.items()}}
         crops = {name: _centre(pixels) for name, pixels in sides.items()}
         strips.append(_strip(crops, {name: f": {caption}" for name, (_, caption) in decoded.items()}))
@@ -68,9 +76,12 @@ def _strip(crops: Mapping[str, Tensor], captions: Mapping[str, str]) -> Image.Im
     return strip
 
 
-def _decoded(image: Tensor, codec: nn.Module, stride: int, padding: str) -> tuple[Tensor, str]:
-    encoded = encode(codec, image, stride, padding)
-    decoded = decode(codec, encoded, Frame.of(image, stride))
+@torch.no_grad()
+def _decoded(image: Tensor, codec: nn.Module, stride: int, settings: Settings) -> tuple[Tensor, str]:
+    own, frame = cut(codec), Frame.of(image, stride)
+    padded = to_float(frame.pad(image, settings.padding))
+    encoded = own.write(chosen(own, padded, image, frame, settings.refine))
+    decoded = decode(codec, encoded, frame)
     bpp = 8 * sum(len(part) for stream in encoded["strings"] for part in stream) / image[0].numel()
     return decoded, f"{psnr(image[None].float(), decoded[None].float()):.2f} dB, {bpp:.3f} bpp"
 

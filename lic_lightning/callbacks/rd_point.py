@@ -8,6 +8,7 @@ from torch import nn
 from lic_lightning.callbacks.comparison import write_comparison
 from lic_lightning.callbacks.judged import decoder_columns, load_best
 from lic_lightning.callbacks.rd_report import report
+from lic_lightning.codecs.latents import cut
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.evaluation.evaluate import Settings, for_coding
 from lic_lightning.evaluation.point import judge
@@ -23,7 +24,8 @@ class RDPoint(pl.Callback):
         run: identity and folder.
         start: the codec as it was loaded; where its decoder is fixed, or claimed to be, it decodes the run's strings.
         reference: what the run is judged against, or None.
-        settings: how images are coded. What a metric needs and this machine lacks is said now, not after training.
+        settings: how images are coded. What a metric needs and this machine lacks, and a codec that can't be refined,
+            is said now, not after training.
         cache: folder of the reference's rows.
     """
 
@@ -31,6 +33,8 @@ class RDPoint(pl.Callback):
         self, run: Run, start: nn.Module, reference: nn.Module | None, settings: Settings, cache: str | Path
     ) -> None:
         build_metrics(settings.metrics, settings.lpips_trunk)
+        if settings.refine:
+            settings.refine.check(cut(start))
         self.run, self.start, self.reference = run, start, reference
         self.settings, self.cache = settings, Path(cache)
 
@@ -45,7 +49,7 @@ class RDPoint(pl.Callback):
         test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
         save_state(codec, self.run.folder / WEIGHTS)
         for name, images in test_sets.items():  # before the rows, with which the run counts as finished
-            write_comparison(self.run, codec, self.reference, name, images, self.settings.padding)
+            write_comparison(self.run, codec, self.reference, name, images, self.settings)
         judge(
             self.run,
             codec,

@@ -50,6 +50,7 @@ class Curve:
         place: the test set's name, told apart from others of that name in the same sweep by domain or content.
         weights: what each point's run started from, by content; "" where unknown.
         padding: policy under which the images were coded; "" where unknown.
+        refined: preset by which their latents were refined; "" where they were not.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Curve:
     withheld: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
     padding: str = ""
+    refined: str = ""
     place: str = ""
 
 
@@ -202,7 +204,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
             values = np.array([of_set[lmbda][metric.column] for lmbda in points], dtype=float)[order]
             means |= {} if np.isnan(values).any() else {metric.name: values}
     return Curve(
-        name=first["curve_name"],
+        name=first["curve_name"] + (f" refined {first['refined']}" if first["refined"] else ""),
         test_set=first["test_set"],
         lmbda=np.array(list(points), dtype=float)[order],
         rate=rate.mean(axis=1)[order],
@@ -215,6 +217,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
         withheld=tuple(withheld),
         weights=tuple(np.array(list(weights.values()), dtype=object)[order]),
         padding=first["padding"] or "",
+        refined=first["refined"] or "",
         **{key: first[key] for key in ("role", "reference", "codec", "category", "freeze", "test_set_digest")},
     )
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from lic_lightning.codecs.latents import cut
 from lic_lightning.codecs.padding import DEFAULT_PADDING, fill
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.image_row import Domain, Row, image_row
 from lic_lightning.metrics.image import build_metrics
 from lic_lightning.metrics.table import defaults
 from lic_lightning.parallel import Images, over_images
+from lic_lightning.refinement import Refinement
 
 GAP_ALARM = 0.03
 GAP_BYTES = 32
@@ -25,6 +27,8 @@ class Settings:
         metrics: columns of `metrics.table.METRICS`.
         domain: "8bit" (as files are) or "float".
         padding: of pictures whose sides are no multiples of the codec's stride, see `codecs.padding.PADDINGS`.
+        refine: chooses what is written of each picture; None writes what the analysis gives.
+            A reference is never refined.
         device: "cpu", "cuda", …: the same codec on two devices is two operating points.
         workers: processes that code images side by side, one thread each; 1 codes in this process.
         lpips_trunk: see `metrics.build_metrics`.
@@ -34,6 +38,7 @@ class Settings:
     metrics: tuple[str, ...] = defaults()
     domain: Domain = "8bit"
     padding: str = DEFAULT_PADDING
+    refine: Refinement | None = None
     device: str = "cpu"
     workers: int = 1
     lpips_trunk: str | None = None
@@ -49,7 +54,7 @@ class Settings:
 
     @property
     def protocol(self) -> dict[str, object]:
-        """What the numbers depend on."""
+        """What the numbers depend on, but for the refinement: what is kept by it is never refined."""
         return {"metrics": self.metrics, "domain": self.domain, "padding": self.padding, "device": self.device}
 
 
@@ -60,7 +65,12 @@ def evaluate(
 
     The networks are copied, in float32 and in the contiguous layout: encoder and decoder must run the same kernels,
     as CompressAI's own tool does, or a mean that differs in its last bit ends the stream.
+
+    Raises:
+        LatentsError: the settings refine, and the codec can't be refined.
     """
+    if settings.refine:
+        settings.refine.check(cut(codec))
     copied = None if decoder is None else for_coding(decoder, settings.device)
     coder = _Coder(for_coding(codec, settings.device), copied, stride, settings)
     rows = over_images(coder, images, settings.workers, settings.device)
@@ -91,4 +101,13 @@ class _Coder:
 
     def __call__(self, image: Tensor) -> Row:
         settings = self.settings
-        return image_row(image, self.codec, self.decoder, self.stride, self.metrics, settings.domain, settings.padding)
+        return image_row(
+            image,
+            self.codec,
+            self.decoder,
+            self.stride,
+            self.metrics,
+            settings.domain,
+            settings.padding,
+            settings.refine,
+        )

@@ -3,15 +3,17 @@
 import hashlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from lic_lightning.codecs.latents import Latents, cut
+from lic_lightning.codecs.latents import Cut, Latents, TransformCut, cut
 from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, to_float
 from lic_lightning.metrics.image import ImageMetric, measured
 from lic_lightning.objectives.rate import bits_per_pixel
+from lic_lightning.refinement import Refinement
 
 Domain = Literal["8bit", "float"]
 Row = dict[str, Any]
@@ -26,6 +28,7 @@ def image_row(
     metrics: Mapping[str, ImageMetric],
     domain: Domain = "8bit",
     padding: str = DEFAULT_PADDING,
+    refine: Refinement | None = None,
 ) -> Row:
     """Codes one image with `codec` and, where a `decoder` is given, has it decode the same strings.
 
@@ -38,11 +41,12 @@ def image_row(
         metrics: see `metrics.build_metrics`.
         domain: "8bit" rounds the decoded image to 8 bits before the metrics; "float" does not.
         padding: what fills the margins.
+        refine: chooses what is written; None writes what the analysis gives.
 
     Returns:
         width, height, stream_bytes, bytes (string bytes, no header), bpp over unpadded pixels, bpp_estimated from
-        the likelihoods of what was written, the metrics' columns, encode_s (analyse and write), decode_s (read and
-        synthesise), digest (SHA-256 of the decoded 8-bit image), domain, padding, withheld.
+        the likelihoods of what was written, the metrics' columns, encode_s (analyse, refine and write), decode_s (read
+        and synthesise), digest (SHA-256 of the decoded 8-bit image), domain, padding, refined, withheld.
     """
     device = next(codec.parameters()).device
     x = to_float(image.to(device))
@@ -50,7 +54,7 @@ def image_row(
     padded, own = to_float(frame.pad(image, padding).to(device)), cut(codec)
 
     def encode() -> tuple[Latents, dict[str, Any]]:
-        latents = own.analyse(padded)
+        latents = chosen(own, padded, image, frame, refine)
         return latents, own.write(latents)
 
     (latents, encoded), encode_s = _timed(encode, device)
@@ -71,8 +75,18 @@ def image_row(
         "digest": pixel_digest(eight_bit),
         "domain": domain,
         "padding": padding,
+        "refined": refine.preset if refine else None,
         "withheld": withheld,
     }
+
+
+def chosen(own: Cut, padded: Tensor, image: Tensor, frame: Frame, refine: Refinement | None) -> Latents:
+    """What is written of an image (3,H,W) uint8 that `padded` (1,3,…) in [0, 1] shows in its frame."""
+    if refine is None:
+        return own.analyse(padded)
+    assert isinstance(own, TransformCut)
+    latents = refine(own, own.codec.g_a(padded), image, frame)
+    return replace(latents, likelihoods=own.likelihoods(latents))
 
 
 def sides_and_rate(height: int, width: int, stream_bytes: list[int]) -> Row:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,11 @@ def reference_rows(
     cache: Path,
     columns: dict[str, Any],
 ) -> list[Row]:
-    """Rows of the reference on all test sets, evaluated once per (weights, images, settings) and kept in `cache`."""
+    """Rows of the reference on all test sets, evaluated once per (weights, images, settings) and kept in `cache`.
+
+    It is not refined: what refinement gains is read off against it.
+    """
+    settings = replace(settings, refine=None)
     weights = codec_fingerprint(reference)
     rows = []
     for name, images in test_sets.items():

@@ -56,6 +56,7 @@ SCHEMA: dict[str, Any] = {
     "digest": pl.String,
     "domain": pl.String,  # 8bit or float
     "padding": pl.String,  # of learned codecs, see `codecs.padding`; files from before the column padded zeros
+    "refined": pl.String,  # preset of `refinement`; null where latents are written as analysed
     "withheld": pl.String,  # why the point must not count
     "label": pl.String,  # true class
     "predicted": pl.String,  # the head's first choice
@@ -66,8 +67,8 @@ SCHEMA: dict[str, Any] = {
 
 # Null where a row does not name them, and in files written before they were there
 OPTIONAL = (
-    *QUALITY, "weights", "image_digest", "padding", "decoder_claim", "decoder_checks", "decoder_found",
-    "label", "predicted", "label_s", "label_kmac",
+    *QUALITY, "weights", "image_digest", "padding", "refined", "decoder_claim", "decoder_checks",
+    "decoder_found", "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
 # The same measurement: a sweep holds its reference's rows once per run. Tuned rows are of their cell alone.

@@ -80,12 +80,16 @@ def protocol(entries: Sequence[Entry]) -> str:
     answers = [a for entry in entries for a in entry.answers.values() if isinstance(a, BDRate)]
     if not answers:
         return ""
-    paddings = "; ".join(sorted({entry.curve.padding for entry in entries if entry.curve.padding}))
+    paddings, refined = (
+        "; ".join(sorted({value for entry in entries if (value := getattr(entry.curve, key))}))
+        for key in ("padding", "refined")
+    )
     methods, domains = ("; ".join(sorted({getattr(a, key) for a in answers})) for key in ("method", "domain"))
     return (
         f"BD-rate in percent against the reference, negative is better; {methods} on means over the test set "
         f"[95 % paired bootstrap over images]; metric domain: {domains}"
-        + (f"; padding: {paddings}." if paddings else ".")
+        + (f"; padding: {paddings}" if paddings else "")
+        + (f"; refined: {refined}, the reference is not." if refined else ".")
     )
 
 
@@ -153,6 +157,7 @@ def _record(entry: Entry, metric: str, answer: BDRate | BDRateRefused) -> dict[s
         "points": len(entry.curve.rate),
         **{key: getattr(number, key, "") for key in ("method", "domain", "bd_rate")},
         "padding": entry.curve.padding,
+        "refined": entry.curve.refined,
         "low": low,
         "high": high,
         "overlap": number.overlap if number else "",
@@ -167,6 +172,7 @@ def _point(curve: Curve, index: int) -> dict[str, Any]:
         **_curve(curve),
         "domain": curve.domain,
         "padding": curve.padding,
+        "refined": curve.refined,
         "images": len(curve.images),
         "lmbda": curve.lmbda[index],
         "weights": curve.weights[index],

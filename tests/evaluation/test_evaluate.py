@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,15 @@ import torch.nn.functional as F
 from compressai.utils.eval_model.__main__ import inference
 from torch import nn
 
+from lic_lightning.codecs.latents import LatentsError
 from lic_lightning.codecs.padding import PADDINGS
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data import FolderDataset, Sample
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import image_row
 from lic_lightning.metrics.image import MetricError, build_metrics, psnr
+from lic_lightning.objectives import MSE
+from lic_lightning.refinement import Refinement
 
 
 class Pictures:
@@ -170,3 +174,25 @@ def test_an_unknown_metric_is_named() -> None:
 def test_folder_datasets_are_evaluated_in_their_order(codec: nn.Module, photographs: Path) -> None:
     images = FolderDataset(photographs / "food")
     assert [row["image"] for row in evaluate(codec, images, 64, Settings(metrics=("psnr",)))] == list(images.names)
+
+
+def test_refined_latents_cost_less_and_the_plain_decoder_reads_them() -> None:
+    codec, objective, pictures = (
+        load_codec("mbt2018-mean", weights="shipped", lmbda=0.0130),
+        MSE(0.0130),
+        Pictures((70, 90)),
+    )
+    plain, refined = (
+        evaluate(codec, pictures, 64, Settings(refine=refine), copy.deepcopy(codec))[0]
+        for refine in (None, Refinement("fast", objective))
+    )
+    assert (plain["refined"], refined["refined"], refined["withheld"]) == (None, "fast", None)
+    costs = [row["bpp"] + objective.lmbda * 255**2 * 10 ** (-row["psnr"] / 10) for row in (plain, refined)]
+    assert costs[1] < costs[0]
+    assert refined["bpp_estimated"] == pytest.approx(refined["bpp"], rel=0.03, abs=8 * 32 / (70 * 90))
+
+
+def test_a_codec_that_cannot_be_refined_is_refused() -> None:
+    autoregressive = load_codec("mbt2018", lmbda=0.0130, N=12, M=12)
+    with pytest.raises(LatentsError, match="can't be refined"):
+        evaluate(autoregressive, Pictures((64, 64)), 64, Settings(refine=Refinement("fast", MSE(0.0130))))

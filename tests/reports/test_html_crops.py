@@ -13,6 +13,7 @@ from skimage import data as skimage_data
 
 from lic_lightning.callbacks.comparison import write_comparison
 from lic_lightning.codecs.registry import build
+from lic_lightning.evaluation.evaluate import Settings
 from lic_lightning.runs.run import Run
 
 
@@ -47,7 +48,7 @@ def codec():
 
 
 def test_the_crop_is_the_centre_of_the_photograph(run, codec):
-    write_comparison(run, codec, codec, "two", TwoPhotographs())
+    write_comparison(run, codec, codec, "two", TwoPhotographs(), Settings())
     original = np.asarray(Image.open(run.folder / "crops" / "two" / "0" / "original.png"))
     height, width = TwoPhotographs.pixels[0].shape[:2]
     top, left = (height - 256) // 2, (width - 256) // 2
@@ -55,13 +56,13 @@ def test_the_crop_is_the_centre_of_the_photograph(run, codec):
 
 
 def test_the_sidecar_says_what_it_shows(run, codec):
-    write_comparison(run, codec, codec, "two", TwoPhotographs())
+    write_comparison(run, codec, codec, "two", TwoPhotographs(), Settings())
     content = json.loads((run.folder / "crops" / "two" / "1" / "crop.json").read_text())
     about = {"test_set": "two", "image": "chelsea.png", "image_digest": "content of chels"}
     assert content == {**about, "sides": ["original", "reference", "tuned"]}
 
 
 def test_without_a_reference_there_are_two_sides(run, codec):
-    write_comparison(run, codec, None, "two", TwoPhotographs())
+    write_comparison(run, codec, None, "two", TwoPhotographs(), Settings())
     names = sorted(path.name for path in (run.folder / "crops" / "two" / "0").iterdir())
     assert names == ["crop.json", "original.png", "tuned.png"]

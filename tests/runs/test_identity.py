@@ -63,6 +63,13 @@ def test_what_is_coded_under_another_padding_is_another_point_and_another_refere
         assert identity(default) != identity(zeros)
 
 
+def test_what_is_refined_is_another_point_against_the_same_reference() -> None:
+    plain, refined = config(), config("refine=fast")
+    assert cell_id(plain) != cell_id(refined)
+    assert curve_id(plain) != curve_id(refined)
+    assert reference_id(plain) == reference_id(refined)
+
+
 def test_one_file_a_lambda_is_one_curve_and_two_files_are_two(tmp_path: Path, files: list[Path]) -> None:
     sweep = [config(f"codec.weights={tmp_path}/${{lmbda}}.pth.tar", f"lmbda={lmbda}") for lmbda in (0.1, 0.2)]
     assert curve_id(sweep[0]) == curve_id(sweep[1])
