@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -15,8 +17,10 @@ from compressai.entropy_models import EntropyModel
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents, TransformCut
+from lic_lightning.codecs.latents import Latents
+from lic_lightning.codecs.networks.autoregressive import AutoregressiveCut
 from lic_lightning.codecs.networks.hyperprior import FactorizedCut
+from lic_lightning.codecs.padding import Frame, to_float
 
 Objective = Callable[[dict[str, Any], Any], Mapping[str, Tensor]]  # one of `objectives`
 Window = tuple[slice, ...]  # rows and columns
@@ -36,12 +40,13 @@ class Problem:
     Attributes:
         g_s: the decoder's synthesis.
         model: density of ŷ.
-        parameters: its own, like ŷ: scales and means that the written ẑ gives, or none.
+        parameters: its own, like ŷ: scales and means that the written ẑ gives, or none; under a context, what ẑ gives.
         y: (1,M,h,w), before rounding.
         image: (1,3,H,W) in [0, 1], what is visible of the picture.
         visible: rows and columns of `image` in what g_s gives.
         moving: rows and columns of the cells of ŷ that may change.
         objective: its distortion counts visible pixels only, since it sees no others.
+        context: of autoregressive codecs, ŷ and `parameters` to scales and means; None where ŷ does not move them.
     """
 
     g_s: nn.Module
@@ -52,19 +57,24 @@ class Problem:
     visible: Window
     moving: Window
     objective: Objective
+    context: Callable[..., tuple[Tensor, Tensor]] | None = None
 
-    @property
-    def centre(self) -> Tensor:
+    def density(self, y_hat: Tensor) -> tuple[Any, ...]:
+        """The parameters of ŷ's density."""
+        return self.parameters if self.context is None else self.context(y_hat, *self.parameters)
+
+    def centre(self, y_hat: Tensor) -> Tensor:
         """What symbols count from, to be broadcast over ŷ."""
-        return entropy.centre(self.model, *self.parameters)
+        return entropy.centre(self.model, *self.density(y_hat))
 
     def rounded(self, y: Tensor) -> Tensor:
-        """The nearest ŷ that can be written."""
-        return torch.round(y - self.centre) + self.centre
+        """The nearest ŷ that can be written, without a context."""
+        centre = self.centre(y)
+        return torch.round(y - centre) + centre
 
     def bits(self, y_hat: Tensor) -> Tensor:
         """Of each value of ŷ."""
-        return -entropy.likelihood(self.model, y_hat, *self.parameters).log2()
+        return -entropy.likelihood(self.model, y_hat, *self.density(y_hat)).log2()
 
     def distortion(self, y_hat: Tensor) -> Tensor:
         """λD in bits; g_s runs in bfloat16, which is as good here: the written file is judged in float32."""
@@ -115,8 +125,25 @@ def _seen(seen: slice, outer: slice, visible: slice) -> tuple[slice, slice]:
     return slice(start - window, stop - window), slice(start - picture, stop - picture)
 
 
-def density(own: TransformCut, latents: Latents) -> tuple[EntropyModel, tuple[Any, ...]]:
-    """The density of ŷ and its parameters, which stay as they are when ŷ changes."""
+def problem_of(own: Any, y: Tensor, latents: Latents, image: Tensor, frame: Frame, objective: Objective) -> Problem:
+    """Of a codec's cut, its y and what it quantised that to, and the picture (3,H,W) uint8."""
+    codec, context = own.codec, None
+    parameters: tuple[Any, ...]
     if isinstance(own, FactorizedCut):
-        return own.codec.entropy_bottleneck, ()
-    return own.codec.gaussian_conditional, (latents.scales, latents.means)
+        model, parameters = codec.entropy_bottleneck, ()
+    elif isinstance(own, AutoregressiveCut):
+        model, parameters = codec.gaussian_conditional, (codec.h_s(latents.side["z_hat"]),)
+        context = partial(_from_context, codec)
+    else:
+        model, parameters = codec.gaussian_conditional, (latents.scales, latents.means)
+    left, _, top, _ = frame.margins
+    visible = slice(top, top + frame.height), slice(left, left + frame.width)
+    everywhere = slice(None), slice(None)
+    g_s = copy.deepcopy(codec.g_s).to(memory_format=torch.channels_last)  # its gradient is a quarter faster so
+    return Problem(g_s, model, parameters, y, to_float(image.to(y.device)), visible, everywhere, objective, context)
+
+
+def _from_context(codec: Any, y_hat: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    merged = torch.cat((params, codec.context_prediction(y_hat)), 1)
+    scales, means = codec.entropy_parameters(merged).float().chunk(2, 1)
+    return scales, means

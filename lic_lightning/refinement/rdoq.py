@@ -17,37 +17,45 @@ STEP = 0.25  # of the curvature's finite difference, in symbols
 def rdoq(problem: Problem, y_hat: Tensor, sweeps: int, seed: int = 0) -> Tensor:
     """ŷ (1,M,h,w) with a lower R + λD, still symbols around the same centre; each sweep runs g_s and its gradient."""
     draw = torch.Generator(y_hat.device).manual_seed(seed)
-    curvature = KAPPA / 2 * channel_curvature(problem, y_hat, draw)
     steps = torch.tensor([1.0, -1.0], device=y_hat.device).reshape(2, 1, 1, 1, 1)
-    best, lowest, share = y_hat, float("inf"), SHARE
-    change, chosen = torch.zeros_like(y_hat), torch.zeros_like(y_hat)
+    distortion, gradient = distortion_gradient(problem, y_hat)
+    curvature = KAPPA / 2 * channel_curvature(problem, y_hat, gradient, draw)
+    best, bits, share = y_hat, problem.bits(y_hat), SHARE
+    lowest = distortion + bits.sum().item()
+    change, sign = cheapest_flips(problem, best, bits, gradient, curvature, steps)
     for _ in range(sweeps):
-        bits = problem.bits(y_hat)
+        flips = (change < 0) & (torch.rand(change.shape, generator=draw, device=change.device) < share)
+        y_hat = problem.moved(best, problem.rounded(best + sign * flips))
         distortion, gradient = distortion_gradient(problem, y_hat)
+        bits = problem.bits(y_hat)
         cost = distortion + bits.sum().item()
         if cost < lowest:
             best, lowest, share = y_hat, cost, min(share * GROWTH, MOST)
-            dearer = torch.stack([problem.bits(best + step) for step in steps]) - bits
-            change, which = (steps * gradient + curvature + dearer).min(dim=0)
-            chosen = 1.0 - 2.0 * which
+            change, sign = cheapest_flips(problem, best, bits, gradient, curvature, steps)
         else:
             share *= SHRINK
-        flips = (change < 0) & (torch.rand(change.shape, generator=draw, device=change.device) < share)
-        y_hat = problem.moved(best, problem.rounded(best + chosen * flips))
     return best
 
 
-def channel_curvature(problem: Problem, y_hat: Tensor, draw: torch.Generator) -> Tensor:
+def cheapest_flips(
+    problem: Problem, y_hat: Tensor, bits: Tensor, gradient: Tensor, curvature: Tensor, steps: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Of each value: what its better flip adds to R + λD, and that flip's sign."""
+    dearer = torch.stack([problem.bits(y_hat + step) for step in steps]) - bits
+    change, which = (steps * gradient + curvature + dearer).min(dim=0)
+    return change, 1.0 - 2.0 * which
+
+
+def channel_curvature(problem: Problem, y_hat: Tensor, gradient: Tensor, draw: torch.Generator) -> Tensor:
     """Second derivative of λD by each value of ŷ: its channel's mean, times the visible share of its cell.
 
     A value's own is the product of a random sign with the change of its gradient when all values move by their signs
     (Hutchinson); what other values add to it has mean zero.
     """
     signs = torch.rand(y_hat.shape, generator=draw, device=y_hat.device).round() * 2 - 1
-    _, above = distortion_gradient(problem, y_hat + STEP * signs)
-    _, below = distortion_gradient(problem, y_hat - STEP * signs)
+    _, beside = distortion_gradient(problem, y_hat + STEP * signs)
     share = visible_share(problem, y_hat)
-    seen = signs * (above - below) / (2 * STEP)
+    seen = signs * (beside - gradient) / STEP
     return (seen.sum(dim=(2, 3), keepdim=True) / share.sum()).clamp(min=0) * share
 
 

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from lic_lightning.codecs.latents import Latents, LatentsError, TransformCut
+from lic_lightning.codecs.networks.autoregressive import AutoregressiveCut
 from lic_lightning.codecs.networks.hyperprior import FactorizedCut, MeanScaleCut, ScaleHyperpriorCut
-from lic_lightning.codecs.padding import Frame, to_8bit, to_float
+from lic_lightning.codecs.padding import Frame, to_8bit
 from lic_lightning.codecs.tiled import synthesis, synthesis_grid
-from lic_lightning.refinement.problem import Objective, Problem, Window, density
+from lic_lightning.refinement.problem import Objective, Problem, Window, problem_of
 from lic_lightning.refinement.rdoq import rdoq
 from lic_lightning.refinement.sga import sga
 
@@ -32,8 +33,8 @@ class Preset(NamedTuple):
     sweeps: int
 
 
-REFINABLE = (FactorizedCut, ScaleHyperpriorCut, MeanScaleCut)
-PRESETS = {"fast": Preset(0, 0.0, 5), "medium": Preset(20, 0.05, 5), "slow": Preset(100, 0.03, 10)}
+REFINABLE = (FactorizedCut, ScaleHyperpriorCut, MeanScaleCut, AutoregressiveCut)
+PRESETS = {"fast": Preset(0, 0.1, 5), "medium": Preset(20, 0.1, 5), "slow": Preset(100, 0.05, 10)}
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Refinement:
         """
         if type(own) not in REFINABLE:
             raise LatentsError(
-                f"{type(own.codec).__name__} can't be refined: its means move with ŷ; "
-                "codecs with a factorized prior or a hyperprior alone can"
+                f"{type(own.codec).__name__} can't be refined yet: it codes ŷ slice after slice; "
+                "codecs with a factorized prior, a hyperprior or an autoregressive context can"
             )
 
     @torch.no_grad()
@@ -78,14 +79,12 @@ class Refinement:
             LatentsError: what was refined is not what the strings read as.
         """
         plain = own.quantise(y)
-        model, parameters = density(own, plain)
-        left, _, top, _ = frame.margins
-        visible = slice(top, top + frame.height), slice(left, left + frame.width)
-        everywhere = slice(None), slice(None)
-        problem = Problem(
-            own.codec.g_s, model, parameters, y, to_float(image.to(y.device)), visible, everywhere, self.objective
-        )
-        refined = replace(plain, y_hat=self.search(problem, plain.y_hat))
+        problem = problem_of(own, y, plain, image, frame, self.objective)
+        found = self.search(problem, plain.y_hat)
+        if isinstance(own, AutoregressiveCut):
+            refined = own.walked(found, problem.parameters[0], plain.side["z_hat"])
+        else:
+            refined = replace(plain, y_hat=found)
         plain_cost, refined_cost = (written_cost(problem, own, latents) for latents in (plain, refined))
         return refined if refined_cost < plain_cost else plain
 
@@ -101,7 +100,9 @@ class Refinement:
 
     def _search(self, problem: Problem, y_hat: Tensor) -> Tensor:
         steps, rate, sweeps = PRESETS[self.preset]
-        start = sga(problem, y_hat, steps, rate) if steps else y_hat
+        if problem.context is not None:  # a flip would move the means that come after it
+            return sga(problem, y_hat, steps + sweeps, rate)
+        start = problem.moved(y_hat, problem.rounded(sga(problem, y_hat, steps, rate))) if steps else y_hat
         return rdoq(problem, start, sweeps)
 
 
@@ -116,7 +117,7 @@ def written_cost(problem: Problem, own: Any, latents: Latents) -> float:
     if not torch.equal(read.y_hat, latents.y_hat):
         raise LatentsError("the strings read as another ŷ than was refined: it lies off the symbols around its means")
     if problem.pixels > LARGEST:
-        decoded = synthesis(problem.g_s, read.y_hat, synthesis_grid(problem.g_s, read.y_hat.size(1)))[None]
+        decoded = synthesis(own.codec.g_s, read.y_hat, synthesis_grid(own.codec.g_s, read.y_hat.size(1)))[None]
     else:
         decoded = to_8bit(own.synthesise(read))
     x_hat = decoded[:, :, *problem.visible].float() / 255

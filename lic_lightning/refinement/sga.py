@@ -9,29 +9,33 @@ from lic_lightning.refinement.problem import Problem
 
 NARROW = 1e-5  # atanh is infinite at 1
 WARM, COLD = 0.5, 0.2  # temperatures; the second half anneals
+SLOWING = 0.3  # of Adam's rate, over all steps
+NOISE = 0.5  # of the Gumbel noise: with all of it few steps lose their way, without any they gain nothing
 
 
 def sga(problem: Problem, y_hat: Tensor, steps: int, rate: float, seed: int = 0) -> Tensor:
-    """ŷ (1,M,h,w), symbols around the problem's centre, after so many steps of Adam.
+    """y (1,M,h,w), to be rounded, after so many steps of Adam.
 
     Args:
         problem: its y is where the search starts.
         y_hat: what stays where nothing may move.
         steps: each runs g_s and its gradient once.
-        rate: Adam's, in symbols.
+        rate: Adam's at the start, in symbols.
         seed: of the drawn roundings.
     """
-    draw = torch.Generator(problem.y.device).manual_seed(seed)
-    centre = problem.centre
-    with torch.enable_grad():
-        symbols = (problem.y - centre).detach().clone().requires_grad_()
-        adam = torch.optim.Adam([symbols], lr=rate)
-        for step in range(steps):
-            soft = problem.moved(y_hat, centre + soft_round(symbols, temperature(step / steps), draw))
+    draw = torch.Generator(y_hat.device).manual_seed(seed)
+    soft, y = y_hat, problem.y.detach().clone().requires_grad_()
+    adam = torch.optim.Adam([y], lr=rate)
+    for step in range(steps):
+        centre = problem.centre(soft)  # of a context: that of the step before
+        with torch.enable_grad():
+            soft = problem.moved(y_hat, centre + soft_round(y - centre, temperature(step / steps), draw))
             loss = problem.distortion(soft) + problem.bits(soft).sum()
-            (symbols.grad,) = torch.autograd.grad(loss, symbols)
-            adam.step()
-    return problem.moved(y_hat, torch.round(symbols.detach()) + centre)
+            (y.grad,) = torch.autograd.grad(loss, y)
+        adam.step()
+        soft = soft.detach()
+        adam.param_groups[0]["lr"] = rate * SLOWING ** ((step + 1) / steps)
+    return problem.moved(y_hat, y.detach())
 
 
 def temperature(progress: float) -> float:
@@ -45,4 +49,4 @@ def soft_round(symbols: Tensor, tau: float, draw: torch.Generator) -> Tensor:
     above = (symbols - floor).clamp(NARROW, 1 - NARROW)
     odds = (torch.atanh(above) - torch.atanh(1 - above)) / tau
     noise = torch.rand(symbols.shape, generator=draw, device=symbols.device).clamp(1e-6, 1 - 1e-6).logit()
-    return floor + torch.sigmoid((odds + noise) / tau)
+    return floor + torch.sigmoid((odds + NOISE * noise) / tau)

@@ -119,9 +119,7 @@ class AutoregressiveCut(MeanScaleCut):
         z_hat, z_likelihoods = entropy.quantised(codec.entropy_bottleneck, codec.h_a(self.laid_out(y)))
         params = codec.h_s(z_hat)
         if z_likelihoods is None:
-            coded = [self._round(WALKS[codec.coder], *pair) for pair in zip(y.split(1), params.split(1), strict=True)]
-            y_hat, scales, means = (torch.cat(parts) for parts in zip(*coded, strict=True))
-            return self._latents(y_hat, scales, means, z_hat, {})
+            return self.walked(y, params, z_hat)
         gaussian = codec.gaussian_conditional
         if gaussian.quantizer == "noise":
             y_hat = gaussian.quantize(y, "noise")
@@ -131,6 +129,13 @@ class AutoregressiveCut(MeanScaleCut):
         scales, means = codec.entropy_parameters(merged).float().chunk(2, 1)
         _, y_likelihoods = gaussian(y, scales, means)
         return self._latents(y_hat, scales, means, z_hat, {"y": y_likelihoods, "z": z_likelihoods})
+
+    def walked(self, y: Tensor, params: Tensor, z_hat: Tensor) -> Latents:
+        """ŷ of y as the coder walks, under a ẑ that stays and its params; y may be another than ẑ was derived from."""
+        walk = WALKS[self.codec.coder]
+        coded = [self._round(walk, *pair) for pair in zip(y.split(1), params.split(1), strict=True)]
+        y_hat, scales, means = (torch.cat(parts) for parts in zip(*coded, strict=True))
+        return self._latents(y_hat, scales, means, z_hat, {})
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y and z, and height and width of z.

@@ -1,0 +1,71 @@
+"""Gain of R + λD as written against CPU seconds a megapixel, of the presets or of other numbers of steps and sweeps.
+
+OMP_NUM_THREADS=1 python experiments/refinement/bench.py $LIC_DATA/kodak $LIC_DATA/food --search 20,0.1,5 0,0,5
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lic_lightning.codecs.latents import cut
+from lic_lightning.codecs.padding import Frame, to_float
+from lic_lightning.codecs.weights import load_codec
+from lic_lightning.data.images import read_image
+from lic_lightning.objectives import MSE
+from lic_lightning.refinement import PRESETS
+from lic_lightning.refinement.problem import problem_of
+from lic_lightning.refinement.refinement import Preset, Refinement, written_cost
+
+LAMBDAS = (0.0067, 0.025)
+HEIGHT, WIDTH, TOP, LEFT = 320, 384, 60, 80  # of the crops
+
+
+def main() -> None:
+    """Prints a line a search."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="of photographs; two of each are cropped")
+    parser.add_argument("--search", nargs="*", default=[], metavar="STEPS,RATE,SWEEPS", help="default: the presets")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    given = {text: Preset(int(s), float(r), int(w)) for text in args.search for s, r, w in [text.split(",")]}
+    crops = [crop for folder in args.folders for crop in two_crops(folder)]
+    for name, preset in (given or PRESETS).items():
+        PRESETS[name] = preset
+        gains, seconds = zip(*(gain(name, lmbda, crops) for lmbda in LAMBDAS), strict=True)
+        megapixels = len(LAMBDAS) * len(crops) * HEIGHT * WIDTH / 1e6
+        changes = " / ".join(f"{100 * value:+.2f} %" for value in gains)
+        print(f"{name:20} {changes}   {sum(seconds) / megapixels:.2f} s/MP", flush=True)
+
+
+def two_crops(folder: Path) -> list[Tensor]:
+    """Of the 41st and 51st photograph, or of the 5th and 13th where there are few."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
+    chosen = [files[40], files[50]] if len(files) > 50 else [files[4], files[12]]
+    whole = [read_image(path, srgb=True) for path in chosen]
+    return [image[:, TOP : TOP + HEIGHT, LEFT : LEFT + WIDTH].contiguous() for image in whole]
+
+
+@torch.no_grad()
+def gain(preset: str, lmbda: float, crops: list[Tensor]) -> tuple[float, float]:
+    """Mean change of R + λD as written, and CPU seconds of the search alone."""
+    codec = load_codec("mbt2018-mean", weights="shipped", lmbda=lmbda).eval()
+    own, changes, seconds = cut(codec), [], 0.0
+    for image in crops:
+        frame = Frame.of(image, 64)
+        y = codec.g_a(to_float(frame.pad(image)))
+        plain = own.quantise(y)
+        problem = problem_of(own, y, plain, image, frame, MSE(lmbda))
+        start = time.process_time()
+        refined = Refinement(preset, MSE(lmbda))(own, y, image, frame)
+        seconds += time.process_time() - start
+        changes.append(written_cost(problem, own, refined) / written_cost(problem, own, plain) - 1)
+    return sum(changes) / len(changes), seconds
+
+
+if __name__ == "__main__":
+    main()
