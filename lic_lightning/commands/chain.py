@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import json
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +38,9 @@ def main(argv: list[str]) -> int:
     jobs = read_chain(arguments.name, arguments.overrides)
     if not arguments.plan:
         return run(jobs)
-    from lic_lightning.commands.plan import planned, print_plan
+    from lic_lightning.commands.plan import tell
 
-    cells = planned([(job.cell, job.config, job.first.config) for job in jobs])
-    if arguments.json:
-        print(json.dumps([asdict(cell) for cell in cells], indent=2))
-    else:
-        print_plan(cells)
+    tell(((job.cell, job.config, job.first.config) for job in jobs), arguments.json)
     return 0
 
 

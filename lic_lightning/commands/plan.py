@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -61,29 +61,29 @@ def main(argv: list[str]) -> int:
     parser.add_argument("-m", "--multirun", action="store_true", help="sweep over comma-separated values")
     parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
     arguments = parser.parse_intermixed_args(argv)
-    cells = plan(arguments.overrides, arguments.multirun)
-    if arguments.json:
-        print(json.dumps([asdict(cell) for cell in cells], indent=2))
-    else:
-        print_plan(cells)
+    tell(((cell, cfg, cfg) for cell, cfg in _cells(arguments.overrides, arguments.multirun)), arguments.json)
     return 0
 
 
-def plan(overrides: Sequence[str], multirun: bool) -> list[Planned]:
-    """The cells that `lic train` with these overrides would run.
+def tell(cells: Iterable[tuple[Cell, DictConfig, DictConfig]], as_json: bool) -> None:
+    """Prints what cells would cost; see `planned`.
 
     Raises:
-        RequestError: the overrides don't compose, or their sweeper chooses cells as it goes.
-        OSError, RuntimeError, ValueError: weights or photographs that are missing or unfit.
+        RequestError: the overrides don't compose, their sweeper chooses cells as it goes, or weights or photographs
+            are missing or unfit.
     """
     from hydra.errors import HydraException
 
     from lic_lightning.runs.job import cause
 
     try:
-        return planned([(cell, cfg, cfg) for cell, cfg in _cells(list(overrides), multirun)])
+        found = planned(list(cells))
     except HydraException as error:
         raise RequestError(str(cause(error))) from error
+    if as_json:
+        print(json.dumps([asdict(cell) for cell in found], indent=2))
+    else:
+        print_plan(found)
 
 
 def planned(cells: Sequence[tuple[Cell, DictConfig, DictConfig]]) -> list[Planned]:

@@ -120,6 +120,8 @@ def test_what_starts_from_a_failed_run_is_named_and_not_started_and_the_rest_goe
     assert cli.main(["chain", "recipe", *asked, "lmbda=0.0250", "--plan", "--json"]) == 0
     planned = json.loads(capfd.readouterr().out)
     assert all(cell["disk"] > 0 and cell["steps"] > 0 for cell in planned)
+    assert cli.main(["chain", "recipe", *asked, "lmbda=0.0250", "paths.data=/nowhere", "--plan"]) == 2
+    assert re.fullmatch(r"lic: Error in call .*|lic: .*\bnot found at /nowhere.*", capfd.readouterr().err.strip())
 
 
 def lic(arguments: tuple[str, ...], environment: dict[str, str]) -> None:
