@@ -70,6 +70,6 @@ def test_a_cell_that_failed_is_tried_again(lic_train: Lic, tmp_path: Path, photo
 def test_a_codec_that_cannot_be_refined_says_so_before_it_trains(
     lic_train: Lic, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    said = refused(lic_train, capfd, "codec=mbt2018", "codec.N=12", "codec.M=12", "refine=fast")
-    assert "Mbt2018 can't be refined" in said
+    said = refused(lic_train, capfd, "codec=segpic", "codec.N=8", "codec.M=16", "refine=fast")
+    assert "SegPIC can't be refined yet" in said
     assert "Epoch" not in said
