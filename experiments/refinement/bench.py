@@ -1,6 +1,6 @@
 """Gain of R + λD as written against CPU seconds a megapixel, of the presets or of other numbers of steps and sweeps.
 
-OMP_NUM_THREADS=1 python experiments/refinement/bench.py $LIC_DATA/kodak $LIC_DATA/food --search 20,0.1,5 0,0,5
+OMP_NUM_THREADS=1 python experiments/refinement/bench.py $LIC_DATA/kodak $LIC_DATA/food --search 20,0.1,0.03,0.5,4
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lic_lightning.objectives import MSE
 from lic_lightning.refinement import PRESETS
 from lic_lightning.refinement.problem import problem_of
 from lic_lightning.refinement.refinement import Preset, Refinement, written_cost
+from lic_lightning.refinement.sga import Annealing
 
 LAMBDAS = (0.0067, 0.025)
 HEIGHT, WIDTH, TOP, LEFT = 320, 384, 60, 80  # of the crops
@@ -29,17 +30,26 @@ def main() -> None:
     """Prints a line a search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, help="of photographs; two of each are cropped")
-    parser.add_argument("--search", nargs="*", default=[], metavar="STEPS,RATE,SWEEPS", help="default: the presets")
+    parser.add_argument(
+        "--search", nargs="*", default=[], metavar="STEPS,RATE,LAST,NOISE,SWEEPS", help="or the presets"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
-    given = {text: Preset(int(s), float(r), int(w)) for text in args.search for s, r, w in [text.split(",")]}
+    given = {text: parsed(text) for text in args.search}
     crops = [crop for folder in args.folders for crop in two_crops(folder)]
-    for name, preset in (given or PRESETS).items():
-        PRESETS[name] = preset
+    for name, search in (given or PRESETS).items():
+        PRESETS[name] = search
         gains, seconds = zip(*(gain(name, lmbda, crops) for lmbda in LAMBDAS), strict=True)
         megapixels = len(LAMBDAS) * len(crops) * HEIGHT * WIDTH / 1e6
         changes = " / ".join(f"{100 * value:+.2f} %" for value in gains)
         print(f"{name:20} {changes}   {sum(seconds) / megapixels:.2f} s/MP", flush=True)
+
+
+def parsed(text: str) -> Preset:
+    """STEPS,RATE,LAST,NOISE,SWEEPS; without steps flips alone."""
+    steps, rate, last_rate, noise, sweeps = text.split(",")
+    annealing = Annealing(int(steps), float(rate), float(last_rate), float(noise))
+    return Preset(annealing if annealing.steps else None, int(sweeps))
 
 
 def two_crops(folder: Path) -> list[Tensor]:

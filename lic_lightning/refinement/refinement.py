@@ -18,7 +18,7 @@ from lic_lightning.codecs.padding import Frame, to_8bit
 from lic_lightning.codecs.tiled import synthesis, synthesis_grid
 from lic_lightning.refinement.problem import Objective, Problem, Window, problem_of
 from lic_lightning.refinement.rdoq import rdoq
-from lic_lightning.refinement.sga import sga
+from lic_lightning.refinement.sga import Annealing, sga
 
 LARGEST = 4_000_000  # pixels that are refined at once
 TILE = 64  # cells a side of the latents that move at once
@@ -26,15 +26,19 @@ REACH = 3  # cells around them whose pixels they change, and again around those 
 
 
 class Preset(NamedTuple):
-    """How much is searched: steps of annealing with Adam's rate, then sweeps of flips."""
+    """How much is searched: annealing, see `sga`, then sweeps of flips; measured in experiments/refinement."""
 
-    steps: int
-    rate: float
+    annealing: Annealing | None
     sweeps: int
 
 
+FEWEST = Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)  # "fast" where flips can't be told
 REFINABLE = (FactorizedCut, ScaleHyperpriorCut, MeanScaleCut, AutoregressiveCut)
-PRESETS = {"fast": Preset(0, 0.1, 5), "medium": Preset(20, 0.1, 5), "slow": Preset(100, 0.05, 10)}
+PRESETS = {
+    "fast": Preset(None, 4),
+    "medium": Preset(Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5), 4),
+    "slow": Preset(Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7), 7),
+}
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,12 @@ class Refinement:
         return found
 
     def _search(self, problem: Problem, y_hat: Tensor) -> Tensor:
-        steps, rate, sweeps = PRESETS[self.preset]
+        annealing, sweeps = PRESETS[self.preset]
         if problem.context is not None:  # a flip would move the means that come after it
-            return sga(problem, y_hat, steps + sweeps, rate)
-        start = problem.moved(y_hat, problem.rounded(sga(problem, y_hat, steps, rate))) if steps else y_hat
-        return rdoq(problem, start, sweeps)
+            return sga(problem, y_hat, annealing or FEWEST)
+        if annealing is not None:
+            y_hat = problem.moved(y_hat, problem.rounded(sga(problem, y_hat, annealing)))
+        return rdoq(problem, y_hat, sweeps)
 
 
 def written_cost(problem: Problem, own: Any, latents: Latents) -> float:
