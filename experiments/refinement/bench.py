@@ -29,14 +29,14 @@ HEIGHT, WIDTH, TOP, LEFT = 320, 384, 60, 80  # of the crops
 def main() -> None:
     """Prints a line a search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="of photographs; two of each are cropped")
+    parser.add_argument("pictures", nargs="+", type=Path, help="photographs; of a folder of them, two")
     parser.add_argument(
         "--search", nargs="*", default=[], metavar="STEPS,RATE,LAST,NOISE,SWEEPS", help="or the presets"
     )
     args = parser.parse_args()
     torch.set_num_threads(1)
     given = {text: parsed(text) for text in args.search}
-    crops = [crop for folder in args.folders for crop in two_crops(folder)]
+    crops = [cropped(file) for path in args.pictures for file in (two_of(path) if path.is_dir() else [path])]
     for name, search in (given or PRESETS).items():
         PRESETS[name] = search
         gains, seconds = zip(*(gain(name, lmbda, crops) for lmbda in LAMBDAS), strict=True)
@@ -52,12 +52,15 @@ def parsed(text: str) -> Preset:
     return Preset(annealing if annealing.steps else None, int(sweeps))
 
 
-def two_crops(folder: Path) -> list[Tensor]:
-    """Of the 41st and 51st photograph, or of the 5th and 13th where there are few."""
+def two_of(folder: Path) -> list[Path]:
+    """The 41st and 51st photograph, or the 5th and 13th where there are few."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (".png", ".jpg"))
-    chosen = [files[40], files[50]] if len(files) > 50 else [files[4], files[12]]
-    whole = [read_image(path, srgb=True) for path in chosen]
-    return [image[:, TOP : TOP + HEIGHT, LEFT : LEFT + WIDTH].contiguous() for image in whole]
+    return [files[40], files[50]] if len(files) > 50 else [files[4], files[12]]
+
+
+def cropped(file: Path) -> Tensor:
+    """(3,320,384) uint8 of a photograph."""
+    return read_image(file, srgb=True)[:, TOP : TOP + HEIGHT, LEFT : LEFT + WIDTH].contiguous()
 
 
 @torch.no_grad()

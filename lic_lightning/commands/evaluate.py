@@ -33,10 +33,12 @@ def evaluate(cfg: DictConfig, folder: Path) -> Run:
         (folder / SPLITS).unlink(missing_ok=True)  # of a start that made nothing
         data.keep_splits(folder / SPLITS)
         provenance.record(written, folder)
-        claimed = untrained(decoder_fingerprint(codec, spec(cfg.codec.name).roles))
         cache = Path(cfg.paths.output) / "reference"
         settings = instantiate(cfg.evaluation)
-        judge(run, codec, claimed, None, reference(cfg, codec), data.test_sets, settings, cache)
+        decoder = codec if settings.refine else None  # what is refined, another copy of the decoder must read
+        checks = "cross-decode" if settings.refine else ""
+        claimed = untrained(decoder_fingerprint(codec, spec(cfg.codec.name).roles), checks)
+        judge(run, codec, claimed, decoder, reference(cfg, codec), data.test_sets, settings, cache)
     loggers = [instantiate(logger) for logger in cfg.logger.values() if logger]
     report(run, loggers)
     for logger in loggers:

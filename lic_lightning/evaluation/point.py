@@ -82,9 +82,9 @@ def tuned_rows(
     return rows
 
 
-def untrained(fingerprint: str) -> Row:
+def untrained(fingerprint: str, checks: str = "") -> Row:
     """What rows say of the decoder of a codec that nothing was trained of."""
-    return {"decoder_fingerprint": fingerprint, "decoder_claim": "untrained", "decoder_checks": ""}
+    return {"decoder_fingerprint": fingerprint, "decoder_claim": "untrained", "decoder_checks": checks}
 
 
 def _found(columns: Row, row: Row) -> str | None:

@@ -21,6 +21,7 @@ def test_a_refined_run_is_read_against_the_plain_reference(lic_evaluate: Callabl
     tuned, reference = (costs.filter(role=role) for role in ("tuned", "reference"))
     assert tuned["refined"].unique().to_list() == ["fast"]
     assert reference["refined"].unique().to_list() == [None]
+    assert rows.filter(role="tuned")["decoder_found"].unique().to_list() == ["passed"]
     assert tuned["padding"].equals(reference["padding"])
     assert (tuned["cost"] <= reference["cost"] + 1e-6).all()
     assert [curve.refined for curve in curves(rows)] == ["", "fast"]
