@@ -119,3 +119,8 @@ def test_the_lower_rooms_run_without_any_framework() -> None:
     command = [sys.executable, "-c", IMPORT_ALL, *lower]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_data_does_not_wait_for_compressai() -> None:
+    code = "import sys, lic_lightning.data; sys.exit('compressai' in sys.modules)"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

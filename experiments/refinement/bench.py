@@ -65,7 +65,7 @@ def cropped(file: Path) -> Tensor:
 
 @torch.no_grad()
 def gain(preset: str, lmbda: float, crops: list[Tensor]) -> tuple[float, float]:
-    """Mean change of R + λD as written, and CPU seconds of the search alone."""
+    """Mean change of R + λD as written, and CPU seconds of a refinement, its acceptance included."""
     codec = load_codec("mbt2018-mean", weights="shipped", lmbda=lmbda).eval()
     own, changes, seconds = cut(codec), [], 0.0
     for image in crops:

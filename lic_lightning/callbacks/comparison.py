@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from lic_lightning.codecs.latents import cut
-from lic_lightning.codecs.padding import Frame, decode, to_float
+from lic_lightning.codecs.latents import cut, decode
+from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation.evaluate import Settings
 from lic_lightning.evaluation.image_row import chosen

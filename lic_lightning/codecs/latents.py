@@ -7,12 +7,15 @@ Each network's file declares its cut beside the network: `@cut.register` on its 
 `write` is given is what is written, and what `read` gives is what `analyse` gave in eval mode, bit for bit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any, ClassVar, Protocol
 
+import torch
 from torch import Size, Tensor, nn
 
+from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, to_8bit, to_float
 from lic_lightning.codecs.rans import RANS, Coder
 
 Strings = list[list[bytes]]
@@ -127,3 +130,16 @@ def features(latents: Latents) -> dict[str, Tensor]:
             "mbt2018-mean, mbt2018, cheng2020-anchor, cheng2020-attn, elic2022-official, segpic)"
         )
     return {"y_hat": latents.y_hat, "scales": latents.scales}
+
+
+@torch.no_grad()
+def encode(codec: nn.Module, image: Tensor, stride: int, padding: str = DEFAULT_PADDING) -> dict[str, Any]:
+    """ "strings" and "shape" of a picture (3,H,W) uint8."""
+    padded = to_float(Frame.of(image, stride).pad(image, padding))
+    return cut(codec).write(cut(codec).analyse(padded))
+
+
+@torch.no_grad()
+def decode(codec: nn.Module, encoded: Mapping[str, Any], frame: Frame) -> Tensor:
+    """The picture (3,H,W) uint8 of what `encode` gives."""
+    return to_8bit(frame.crop(cut(codec).synthesise(cut(codec).read(**encoded))))[0]

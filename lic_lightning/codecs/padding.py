@@ -1,22 +1,18 @@
-"""Pictures of any size through a codec that codes multiples of its stride: pad, code, crop.
+"""Pictures of any size for a codec that codes multiples of its stride: what is padded, and what is cropped again.
 
 Where the picture lies in its frame is the format's: centred. What fills the rest is the encoder's choice, a policy of
 `PADDINGS`: the decoder throws it away, but its bits are paid for. Margins are pixels of 8 bits like the picture's, so
-that evaluation, files and training see the same.
+that evaluation, files and training see the same. Knows no CompressAI, which data must not wait for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from compressai.ops import compute_padding
-from torch import Tensor, nn
-
-from lic_lightning.codecs.latents import cut
+from torch import Tensor
 
 BLUR, BLURS = 9, 4  # facts/fixed_decoder.md, section 1: four box filters of 9 pixels
 REACH = BLURS * (BLUR // 2)
@@ -92,8 +88,9 @@ class Frame:
 
     @property
     def margins(self) -> Margins:
-        """Pixels left, right, above and below of the picture."""
-        return compute_padding(self.height, self.width, min_div=self.stride)[0]
+        """Pixels left, right, above and below of the picture; an odd one lies right or below, as CompressAI has it."""
+        across, down = -self.width % self.stride, -self.height % self.stride
+        return across // 2, across - across // 2, down // 2, down - down // 2
 
     @property
     def padded(self) -> tuple[int, int]:
@@ -123,19 +120,6 @@ class Frame:
             cell = self.padded[0] // rows
             inside[name] = feature[..., top // cell : rows - bottom // cell, left // cell : columns - right // cell]
         return inside
-
-
-@torch.no_grad()
-def encode(codec: nn.Module, image: Tensor, stride: int, padding: str = DEFAULT_PADDING) -> dict[str, Any]:
-    """ "strings" and "shape" of a picture (3,H,W) uint8."""
-    padded = to_float(Frame.of(image, stride).pad(image, padding))
-    return cut(codec).write(cut(codec).analyse(padded))
-
-
-@torch.no_grad()
-def decode(codec: nn.Module, encoded: Mapping[str, Any], frame: Frame) -> Tensor:
-    """The picture (3,H,W) uint8 of what `encode` gives."""
-    return to_8bit(frame.crop(cut(codec).synthesise(cut(codec).read(**encoded))))[0]
 
 
 def to_float(image: Tensor) -> Tensor:

@@ -67,6 +67,7 @@ def main(argv: list[str]) -> int:
 
     from lic_lightning.bitstream import FileCodec
     from lic_lightning.bitstream.container import MAX_PIXELS
+    from lic_lightning.codecs.padding import DEFAULT_PADDING
     from lic_lightning.codecs.weights import load_codec
 
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
@@ -75,7 +76,7 @@ def main(argv: list[str]) -> int:
     refine = _refinement(args)
     args.lmbda = args.lmbda or DEFAULT_LMBDA
     loaded = load_codec(name, weights=weights, lmbda=args.lmbda, metric=args.metric)
-    codec = FileCodec(name, loaded, args.padding, refine)
+    codec = FileCodec(name, loaded, args.padding or DEFAULT_PADDING, refine)
     encoding = Encoding(codec, args.max_pixels or MAX_PIXELS, _pick(args, codec))
     return convert(encoding, todo, args.jobs, args.force, "lic encode")
 
@@ -96,7 +97,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--padding",
         metavar="P",
-        default="blurred-edge",
         help="what fills a picture up to the codec's stride: blurred-edge (default), edge, zeros; all decode alike",
     )
     parser.add_argument(

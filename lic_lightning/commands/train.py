@@ -7,7 +7,7 @@
     cfg.callbacks guard, checkpoints, …
 
 Each names a class; its constructor gets those of the run's parts that it names (`codec`, `start`, `reference`, `data`,
-`run`), and the rest from its config. So another system is another class and another config, and nothing here.
+`run`, `stride`), and the rest from its config. So another system is another class and another config, and nothing here.
 """
 
 import copy
@@ -55,8 +55,7 @@ def fit(cfg: DictConfig, folder: Path, **parts: Any) -> None:
     pl.seed_everything(cfg.seed, workers=True)
     codec = instantiate(cfg.start)
     start = copy.deepcopy(codec)
-    parts |= {"codec": codec, "start": start, "reference": reference(cfg, start)}
-    _check_crop(cfg)
+    parts |= {"codec": codec, "start": start, "reference": reference(cfg, start), **_stride(cfg)}
     if codec is not None and cfg.channels_last:
         codec.to(memory_format=torch.channels_last)
     if codec is not None and cfg.compile:
@@ -134,9 +133,13 @@ def reference(cfg: DictConfig, start: nn.Module | None) -> nn.Module | None:
     return start if cfg.reference.codec == cfg.codec else instantiate(cfg.reference.codec)
 
 
-def _check_crop(cfg: DictConfig) -> None:
-    if "crop" in cfg.data and cfg.data.crop % (stride := spec(cfg.codec.name).stride):
+def _stride(cfg: DictConfig) -> dict[str, int]:
+    """That of the codec for which crops are cut."""
+    if "crop" not in cfg.data:
+        return {}
+    if cfg.data.crop % (stride := spec(cfg.codec.name).stride):
         raise ValueError(f"data.crop={cfg.data.crop} must be a multiple of {stride}, the stride of {cfg.codec.name}")
+    return {"stride": stride}
 
 
 @hydra.main(config_path=str(CONF), config_name="train", version_base="1.3")

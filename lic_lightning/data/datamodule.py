@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import torch
 import torch.distributed as dist
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
@@ -17,7 +16,7 @@ from lic_lightning.data.batch import Batch, collate
 from lic_lightning.data.crops import Augment, Crops
 from lic_lightning.data.dataset import Category, ImageDataset, InMemory, Subset
 from lic_lightning.data.images import CorruptImageError
-from lic_lightning.data.sampler import CropSampler, ResumableLoader
+from lic_lightning.data.sampler import CropSampler, loader
 from lic_lightning.data.splits import (
     PARTS,
     PhotographsChangedError,
@@ -49,6 +48,7 @@ class DataModule(LightningDataModule):
         hflip: mirror half of the training crops left-right.
         vflip: mirror half of the training crops upside down.
         padding: of training pictures, see `Crops`; None: crops lie within the picture.
+        stride: of the codec that they are for.
         cache: keep train and val pictures decoded in memory.
         on_corrupt: `error` stops at the first broken file; `skip` decodes all files once at the start and
             leaves the broken ones out, listed in `skipped`.
@@ -75,6 +75,7 @@ class DataModule(LightningDataModule):
         cache: bool = False,
         on_corrupt: Literal["error", "skip"] = "error",
         augment: Augment | None = None,
+        stride: int = 64,
     ) -> None:
         super().__init__()
         if on_corrupt not in ("error", "skip"):
@@ -84,7 +85,8 @@ class DataModule(LightningDataModule):
         self.crop, self.batch_size, self.workers = crop, batch_size, min(workers, os.cpu_count() or 1)
         self.seed, self.split_seed, self.split_file = seed, split_seed, split_file
         self.epoch_size, self.hflip, self.vflip = epoch_size, hflip, vflip
-        self.padding, self.cache, self.on_corrupt, self.augment = padding, cache, on_corrupt, augment
+        self.padding, self.stride = padding, stride
+        self.cache, self.on_corrupt, self.augment = cache, on_corrupt, augment
         self._checked = False
 
     @cached_property
@@ -165,29 +167,15 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random crops, (B, 3, crop, crop)."""
         sampler = CropSampler(len(self.train_set), self.seed, self.epoch_size)
-        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip, self.augment, self.padding)
-        # The ragged last batch goes, unless it is all there is; its pictures come in another epoch.
-        drop = len(sampler) >= self.batch_size
-        return ResumableLoader(crops, sampler=sampler, drop_last=drop, **self._common)
+        crops = Crops(self.train_set, self.crop, self.hflip, self.vflip, self.augment, self.padding, self.stride)
+        return loader(crops, collate, self.batch_size, self.seed, self.workers, sampler)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Central crops in a fixed order. Over several ranks the last are repeated to make shards even."""
         crops = Crops(self.val_set, self.crop)
         ranks = dist.is_available() and dist.is_initialized()
         sampler: Sampler | None = DistributedSampler(crops, shuffle=False) if ranks else None
-        loader: DataLoader = DataLoader(crops, sampler=sampler, **self._common)
-        return loader
-
-    @property
-    def _common(self) -> dict:
-        return {
-            "batch_size": self.batch_size,
-            "num_workers": self.workers,
-            "persistent_workers": self.workers > 0,
-            "pin_memory": torch.cuda.is_available(),
-            "generator": torch.Generator().manual_seed(self.seed),  # else each pass draws from the run's own noise
-            "collate_fn": collate,
-        }
+        return loader(crops, collate, self.batch_size, self.seed, self.workers, sampler)
 
     def _part(self, part: str) -> ImageDataset:
         position = {name: i for i, name in enumerate(self.category.dataset.names)}

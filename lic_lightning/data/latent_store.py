@@ -20,8 +20,8 @@ import torch
 from torch import Size, Tensor, nn
 
 from lic_lightning.codecs.fingerprint import codec_fingerprint
-from lic_lightning.codecs.latents import cut, features
-from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, decode, encode
+from lic_lightning.codecs.latents import cut, decode, encode, features
+from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame
 from lic_lightning.codecs.registry import spec
 from lic_lightning.data.layouts.class_folders import Resized
 from lic_lightning.data.splits import contents

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from compressai.ops import compute_padding
 
-from lic_lightning.codecs.padding import PADDINGS, Frame, decode, encode, fill
+from lic_lightning.codecs.latents import decode, encode
+from lic_lightning.codecs.padding import PADDINGS, Frame, fill
 
 SIZES = [(100, 200), (1, 1), (64, 128), (65, 63)]
 
@@ -25,6 +27,12 @@ def test_the_picture_lies_in_the_middle_of_zeros() -> None:
     assert Frame(100, 200, 64).margins == (28, 28, 14, 14)
     assert padded.sum() == 3 * 100 * 200
     assert padded[..., 14:114, 28:228].min() == 1
+
+
+def test_margins_are_those_of_compressai() -> None:
+    for height in range(1, 200, 7):
+        for width in range(1, 200, 7):
+            assert Frame(height, width, 64).margins == compute_padding(height, width, min_div=64)[0]
 
 
 def test_an_edge_is_the_nearest_pixel() -> None:

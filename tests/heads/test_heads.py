@@ -7,6 +7,7 @@ from torch import nn
 from lic_lightning.heads import CResNet, HeadError, PixelResNet
 from lic_lightning.heads.head_file import HeadInfo, load_head, save_head
 from lic_lightning.heads.view import View
+from lic_lightning.modules.head_module import accuracies
 
 
 def parameters(module: nn.Module) -> int:
@@ -94,3 +95,10 @@ def test_another_file_is_no_head(tmp_path):
     (tmp_path / "head.safetensors").write_bytes(b"nothing of the kind")
     with pytest.raises(HeadError, match="not the file of a head"):
         load_head(tmp_path)
+
+
+def test_top_1_and_top_5_count_apart_also_after_a_batch_on_which_they_agree() -> None:
+    accuracy = accuracies(10)
+    accuracy(torch.eye(10), torch.arange(10))
+    accuracy(torch.eye(10) + 2 * torch.eye(10).roll(1, 1), torch.arange(10))  # the true class is second
+    assert {name: value.item() for name, value in accuracy.compute().items()} == {"val/top1": 0.5, "val/top5": 1.0}

@@ -9,6 +9,7 @@ import torch
 from skimage import data as skimage_data
 from torch import Tensor, nn
 
+from lic_lightning import cli
 from lic_lightning.bitstream import FileCodec, parse
 from lic_lightning.codecs.latents import LatentsError, cut
 from lic_lightning.codecs.padding import Frame, to_float
@@ -17,6 +18,7 @@ from lic_lightning.objectives import MSE, MSSSIM
 from lic_lightning.refinement import PRESETS, Refinement, refinement
 from lic_lightning.refinement.problem import Problem, Target, problem_of
 from lic_lightning.refinement.rdoq import distortion_gradient
+from lic_lightning.runs.identity import CONF
 
 LMBDA = 0.0067
 
@@ -144,6 +146,13 @@ def test_a_codec_that_cannot_be_refined_says_so() -> None:
     codec = load_codec("elic2022-official", lmbda=LMBDA, N=8).eval()
     with pytest.raises(LatentsError, match="can't be refined yet: it codes ŷ slice after slice"):
         Refinement("fast", MSE(LMBDA)).check(cut(codec))
+
+
+def test_command_and_configs_offer_the_presets_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["encode", "--help"])
+    assert f"--refine [{{{','.join(PRESETS)}}}]" in " ".join(capsys.readouterr().out.split())
+    assert {path.stem for path in (CONF / "refine").glob("*.yaml")} == set(PRESETS)
 
 
 def test_an_unknown_preset_is_named() -> None:
