@@ -19,7 +19,7 @@ from lic_lightning.data.images import read_image
 from lic_lightning.objectives import MSE
 from lic_lightning.refinement import PRESETS
 from lic_lightning.refinement.problem import problem_of
-from lic_lightning.refinement.refinement import Preset, Refinement, written_cost
+from lic_lightning.refinement.refinement import Preset, Refinement, written, written_cost
 from lic_lightning.refinement.sga import Annealing
 
 LAMBDAS = (0.0067, 0.025)
@@ -70,13 +70,12 @@ def gain(preset: str, lmbda: float, crops: list[Tensor]) -> tuple[float, float]:
     own, changes, seconds = cut(codec), [], 0.0
     for image in crops:
         frame = Frame.of(image, 64)
-        y = codec.g_a(to_float(frame.pad(image)))
-        plain = own.quantise(y)
-        problem = problem_of(own, y, plain, image, frame, MSE(lmbda))
+        plain = own.analyse(to_float(frame.pad(image)))
+        problem = problem_of(own, plain, image, frame, MSE(lmbda))
         start = time.process_time()
-        refined = Refinement(preset, MSE(lmbda))(own, y, image, frame)
+        refined = Refinement(preset, MSE(lmbda))(own, plain, image, frame)
         seconds += time.process_time() - start
-        changes.append(written_cost(problem, own, refined) / written_cost(problem, own, plain) - 1)
+        changes.append(written_cost(problem, refined) / written_cost(problem, written(own, plain)) - 1)
     return sum(changes) / len(changes), seconds
 
 

@@ -99,9 +99,10 @@ class FileCodec:
         frame = Frame.of(image, self.spec.stride)
         padded = frame.pad(image, self.padding)
         if self._tiles is None:
-            return self.cut.analyse(to_float(padded))
-        y = self._tiles.transform(padded)
-        return self._tiles.cut.quantise(y) if self.refine is None else self.refine(self._tiles.cut, y, image, frame)
+            plain = self.cut.analyse(to_float(padded))
+        else:
+            plain = self._tiles.cut.quantise(self._tiles.transform(padded))
+        return plain if self.refine is None else self.refine(self.cut, plain, image, frame).latents
 
     def _accepted(self, file: Container) -> Frame:
         """Where the picture of a file lies.

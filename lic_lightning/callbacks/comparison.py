@@ -13,7 +13,7 @@ from lic_lightning.codecs.latents import cut, decode
 from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation.evaluate import Settings
-from lic_lightning.evaluation.image_row import chosen
+from lic_lightning.evaluation.image_row import encode
 from lic_lightning.files import file_part, write_atomically
 from lic_lightning.metrics.image import psnr
 from lic_lightning.parallel import Images
@@ -80,7 +80,7 @@ def _strip(crops: Mapping[str, Tensor], captions: Mapping[str, str]) -> Image.Im
 def _decoded(image: Tensor, codec: nn.Module, stride: int, settings: Settings) -> tuple[Tensor, str]:
     own, frame = cut(codec), Frame.of(image, stride)
     padded = to_float(frame.pad(image, settings.padding))
-    encoded = own.write(chosen(own, padded, image, frame, settings.refine))
+    _, encoded = encode(own, padded, image, frame, settings.refine)
     decoded = decode(codec, encoded, frame)
     bpp = 8 * sum(len(part) for stream in encoded["strings"] for part in stream) / image[0].numel()
     return decoded, f"{psnr(image[None].float(), decoded[None].float()):.2f} dB, {bpp:.3f} bpp"

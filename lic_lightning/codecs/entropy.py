@@ -7,7 +7,7 @@ A density of another kind brings methods `centre`, `indexes` and `density`, call
 them, and CompressAI's buffers with its tables; CompressAI's own two densities are served here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -45,6 +45,15 @@ def rounded(model: EntropyModel, values: Tensor, *parameters: Any) -> tuple[Tens
         return hat, None
     around = centre(model, *parameters)
     return quantize_ste(values - around) + around, likelihoods
+
+
+def relaxed(
+    rounding: Callable[[Tensor], Tensor], model: EntropyModel, values: Tensor, *parameters: Any
+) -> tuple[Tensor, Tensor]:
+    """As `quantised`, by any `rounding` of values less their centre, with the likelihoods of what that gives."""
+    around = centre(model, *parameters)
+    hat = around + rounding(values - around)
+    return hat, likelihood(model, hat, *parameters)
 
 
 def symbols(model: EntropyModel, values: Tensor, *parameters: Any) -> Tensor:

@@ -7,7 +7,7 @@ Each network's file declares its cut beside the network: `@cut.register` on its 
 `write` is given is what is written, and what `read` gives is what `analyse` gave in eval mode, bit for bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import Any, ClassVar, Protocol
@@ -15,10 +15,13 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Size, Tensor, nn
 
+from lic_lightning.codecs import entropy
 from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, to_8bit, to_float
 from lic_lightning.codecs.rans import RANS, Coder
 
 Strings = list[list[bytes]]
+Params = tuple[Any, ...]  # what the side says of y, each (B,·,h,w) or None
+Quantiser = Callable[..., tuple[Tensor, Tensor | None]]  # `quantised`, `rounded` or a `relaxed` of `codecs.entropy`
 
 
 class LatentsError(ValueError):
@@ -35,6 +38,7 @@ class Latents:
         means: like y_hat, where the Gaussians have them.
         side: what else is written or synthesised from, by name: z_hat, prototypes, …
         likelihoods: from `analyse`, per stream, for the rate; empty from `read`.
+        y: what was rounded to ŷ; None from `read`.
     """
 
     y_hat: Tensor
@@ -42,6 +46,7 @@ class Latents:
     means: Tensor | None = None
     side: dict[str, Any] = field(default_factory=dict)
     likelihoods: dict[str, Tensor] = field(default_factory=dict)
+    y: Tensor | None = None
 
 
 class Cut(Protocol):
@@ -49,9 +54,11 @@ class Cut(Protocol):
 
     Attributes:
         streams: their names, in the order of `strings`.
+        context: True if scales and means of a symbol depend on other symbols of y.
     """
 
     streams: ClassVar[tuple[str, ...]]
+    context: ClassVar[bool]
 
     def analyse(self, x: Tensor) -> Latents:
         """Of images (B,3,H,W) in [0, 1], sides multiples of the codec's stride.
@@ -74,6 +81,24 @@ class Cut(Protocol):
     def shape(self, height: int, width: int) -> Any:
         """What `write` returns as "shape" for images of this padded size."""
 
+    def params(self, side: Mapping[str, Any]) -> Params:
+        """What the side says of y: scales and means, or what a context makes them of."""
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """Latents of any y (B,M,h,w), differentiable: `quantiser` gives the values of each part around its means.
+
+        Their side has only what follows from y, their likelihoods are those of y alone.
+
+        Args:
+            y: before rounding.
+            params: as `params` gives them, or a window of these and y.
+            quantiser: takes an entropy model, values and the parameters of their density.
+            before: ŷ in whose context an autoregressive codec rounds, all positions at once; others round in order.
+        """
+
+    def rounded(self, y: Tensor, params: Params) -> Latents:
+        """`coded` as the strings carry it: of a y that was refined under a side that stays."""
+
 
 @singledispatch
 def cut(codec: nn.Module) -> Cut:
@@ -88,10 +113,12 @@ def cut(codec: nn.Module) -> Cut:
 class TransformCut:
     """A cut between two transforms that need not see the whole picture at once: y = g_a(x), x_hat = g_s(ŷ).
 
-    A network's own cut adds `quantise`, `write`, `read` and `likelihoods`; z, where there is one, lies at 1/64.
+    A network's own cut adds `quantise`, `write`, `read` and `likelihoods`, and for refinement `params` and `coded`; z,
+    where there is one, lies at 1/64.
     """
 
     streams: ClassVar[tuple[str, ...]] = ("y", "z")
+    context: ClassVar[bool] = False
 
     def __init__(self, codec: Any) -> None:
         self.codec = codec
@@ -113,9 +140,26 @@ class TransformCut:
         """Per stream."""
         raise NotImplementedError
 
+    def params(self, side: Mapping[str, Any]) -> Params:
+        """What the side says of y."""
+        raise NotImplementedError
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """Latents of any y."""
+        raise LatentsError(f"{type(self.codec).__name__} can't be refined: its cut declares no `coded`")
+
+    def rounded(self, y: Tensor, params: Params) -> Latents:
+        """In eval mode."""
+        return self.coded(y, params, entropy.quantised, y)
+
     def shape(self, height: int, width: int) -> Any:
         """Height and width of z."""
         return Size((height // 64, width // 64))
+
+
+def known(**likelihoods: Tensor | None) -> dict[str, Tensor]:
+    """Those that there are: in eval mode quantisers give none."""
+    return {stream: values for stream, values in likelihoods.items() if values is not None}
 
 
 def features(latents: Latents) -> dict[str, Tensor]:

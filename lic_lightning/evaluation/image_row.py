@@ -3,17 +3,17 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from lic_lightning.codecs.latents import Cut, Latents, TransformCut, cut
+from lic_lightning.codecs.latents import Cut, cut
 from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, to_float
 from lic_lightning.metrics.image import ImageMetric, measured
 from lic_lightning.objectives.rate import bits_per_pixel
 from lic_lightning.refinement import Refinement
+from lic_lightning.refinement.refinement import Written, written
 
 Domain = Literal["8bit", "float"]
 Row = dict[str, Any]
@@ -53,18 +53,14 @@ def image_row(
     frame = Frame.of(image, stride)
     padded, own = to_float(frame.pad(image, padding).to(device)), cut(codec)
 
-    def encode() -> tuple[Latents, dict[str, Any]]:
-        latents = chosen(own, padded, image, frame, refine)
-        return latents, own.write(latents)
-
-    (latents, encoded), encode_s = _timed(encode, device)
+    (latents, encoded), encode_s = _timed(lambda: encode(own, padded, image, frame, refine), device)
     decoded, decode_s = _timed(lambda: own.synthesise(own.read(**encoded)), device)
     withheld = None if decoder is None else cross_decode(decoder, encoded, decoded)
     x_hat = frame.crop(decoded).clamp(0, 1)
 
     stream_bytes = [sum(map(len, stream)) for stream in encoded["strings"]]
     pixels = frame.height * frame.width
-    estimated = bits_per_pixel(latents.likelihoods, padded).item() * padded[0, 0].numel() / pixels
+    estimated = bits_per_pixel(own.likelihoods(latents), padded).item() * padded[0, 0].numel() / pixels
     eight_bit = x_hat.mul(255).round()
     return {
         **sides_and_rate(frame.height, frame.width, stream_bytes),
@@ -80,13 +76,10 @@ def image_row(
     }
 
 
-def chosen(own: Cut, padded: Tensor, image: Tensor, frame: Frame, refine: Refinement | None) -> Latents:
+def encode(own: Cut, padded: Tensor, image: Tensor, frame: Frame, refine: Refinement | None) -> Written:
     """What is written of an image (3,H,W) uint8 that `padded` (1,3,…) in [0, 1] shows in its frame."""
-    if refine is None:
-        return own.analyse(padded)
-    assert isinstance(own, TransformCut)
-    latents = refine(own, own.codec.g_a(padded), image, frame)
-    return replace(latents, likelihoods=own.likelihoods(latents))
+    plain = own.analyse(padded)
+    return written(own, plain) if refine is None else refine(own, plain, image, frame)
 
 
 def sides_and_rate(height: int, width: int, stream_bytes: list[int]) -> Row:

@@ -1,28 +1,25 @@
-"""What refinement minimises: R + λD of one picture as a function of ŷ alone, in bits.
+"""What refinement minimises: R + λD of one picture as a function of y alone, in bits; what lies beside y stays.
 
-ŷ ─┬─► g_s ─► crop to what is visible ─► objective ─► λD
-   └─► the density under the μ and σ of the written ẑ ─► R
+y ─► the cut's `coded` ─┬─► ŷ ─► synthesise ─► crop to what is visible ─► objective ─► λD
+                        └─► likelihoods under its scales and means ─► R
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from compressai.entropy_models import EntropyModel
-from torch import Tensor, nn
+from torch import Tensor
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents
-from lic_lightning.codecs.networks.autoregressive import AutoregressiveCut
-from lic_lightning.codecs.networks.hyperprior import FactorizedCut
+from lic_lightning.codecs.latents import Cut, Latents, Params
 from lic_lightning.codecs.padding import Frame, to_float
 
 Objective = Callable[[dict[str, Any], Any], Mapping[str, Tensor]]  # one of `objectives`
+Rounding = Callable[[Tensor], Tensor]  # of values less their means
 Window = tuple[slice, ...]  # rows and columns
 CELL = 16  # pixels a side for one position of ŷ, of all codecs here
 
@@ -38,48 +35,51 @@ class Problem:
     """One picture, or a tile of one.
 
     Attributes:
-        g_s: the decoder's synthesis.
-        model: density of ŷ.
-        parameters: its own, like ŷ: scales and means that the written ẑ gives, or none; under a context, what ẑ gives.
-        y: (1,M,h,w), before rounding.
+        own: the codec's cut.
+        plain: the latents as analysed.
+        params: what their side says of y.
+        y: (1,M,h,w), where the search starts.
         image: (1,3,H,W) in [0, 1], what is visible of the picture.
         visible: rows and columns of `image` in what g_s gives.
         moving: rows and columns of the cells of ŷ that may change.
         objective: its distortion counts visible pixels only, since it sees no others.
-        context: of autoregressive codecs, ŷ and `parameters` to scales and means; None where ŷ does not move them.
     """
 
-    g_s: nn.Module
-    model: EntropyModel
-    parameters: tuple[Any, ...]
+    own: Cut
+    plain: Latents
+    params: Params
     y: Tensor
     image: Tensor
     visible: Window
     moving: Window
     objective: Objective
-    context: Callable[..., tuple[Tensor, Tensor]] | None = None
 
-    def density(self, y_hat: Tensor) -> tuple[Any, ...]:
-        """The parameters of ŷ's density."""
-        return self.parameters if self.context is None else self.context(y_hat, *self.parameters)
+    def coded(self, y: Tensor, rounding: Rounding, before: Tensor) -> Latents:
+        """Latents of y, differentiable, each symbol by `rounding`; `before` as the cut's `coded` has it."""
+        return self.own.coded(y, self.params, partial(entropy.relaxed, rounding), before)
 
-    def centre(self, y_hat: Tensor) -> Tensor:
-        """What symbols count from, to be broadcast over ŷ."""
-        return entropy.centre(self.model, *self.density(y_hat))
-
-    def rounded(self, y: Tensor) -> Tensor:
-        """The nearest ŷ that can be written, without a context."""
-        centre = self.centre(y)
-        return torch.round(y - centre) + centre
+    def cost(self, latents: Latents) -> Tensor:
+        """R + λD in bits of what `coded` gives."""
+        return self.distortion(latents.y_hat) + _bits(latents).sum()
 
     def bits(self, y_hat: Tensor) -> Tensor:
-        """Of each value of ŷ."""
-        return -entropy.likelihood(self.model, y_hat, *self.density(y_hat)).log2()
+        """Of each value of ŷ, without a context."""
+        return _bits(self.coded(y_hat, lambda symbols: symbols, y_hat))
+
+    def rounded(self, y: Tensor) -> Tensor:
+        """The nearest ŷ that can be written."""
+        return self.own.rounded(y, self.params).y_hat
+
+    def written(self, y: Tensor) -> Latents:
+        """All that is written of y, which may be a ŷ."""
+        latents = self.own.rounded(y, self.params)
+        return replace(latents, side=self.plain.side | latents.side)
 
     def distortion(self, y_hat: Tensor) -> Tensor:
-        """λD in bits; g_s runs in bfloat16, which is as good here: the written file is judged in float32."""
+        """λD in bits; the synthesis runs in bfloat16, which is as good here: the written file is judged in float32."""
+        faster = y_hat.contiguous(memory_format=torch.channels_last)
         with torch.autocast(y_hat.device.type, torch.bfloat16):
-            x_hat = self.g_s(y_hat)
+            x_hat = self.own.synthesise(replace(self.plain, y_hat=faster))
         return self.weighed(x_hat[:, :, *self.visible].float())
 
     def weighed(self, x_hat: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class Problem:
         )
         return replace(
             self,
-            parameters=tuple(p if p is None else p[:, :, *outer] for p in self.parameters),
+            params=tuple(p if p is None else p[:, :, *outer] for p in self.params),
             y=self.y[:, :, *outer],
             image=self.image[:, :, *picture],
             visible=inside,
@@ -125,25 +125,15 @@ def _seen(seen: slice, outer: slice, visible: slice) -> tuple[slice, slice]:
     return slice(start - window, stop - window), slice(start - picture, stop - picture)
 
 
-def problem_of(own: Any, y: Tensor, latents: Latents, image: Tensor, frame: Frame, objective: Objective) -> Problem:
-    """Of a codec's cut, its y and what it quantised that to, and the picture (3,H,W) uint8."""
-    codec, context = own.codec, None
-    parameters: tuple[Any, ...]
-    if isinstance(own, FactorizedCut):
-        model, parameters = codec.entropy_bottleneck, ()
-    elif isinstance(own, AutoregressiveCut):
-        model, parameters = codec.gaussian_conditional, (codec.h_s(latents.side["z_hat"]),)
-        context = partial(_from_context, codec)
-    else:
-        model, parameters = codec.gaussian_conditional, (latents.scales, latents.means)
+def problem_of(own: Cut, plain: Latents, image: Tensor, frame: Frame, objective: Objective) -> Problem:
+    """Of a codec's cut, the latents as analysed, and the picture (3,H,W) uint8."""
+    assert plain.y is not None
     left, _, top, _ = frame.margins
     visible = slice(top, top + frame.height), slice(left, left + frame.width)
     everywhere = slice(None), slice(None)
-    g_s = copy.deepcopy(codec.g_s).to(memory_format=torch.channels_last)  # its gradient is a quarter faster so
-    return Problem(g_s, model, parameters, y, to_float(image.to(y.device)), visible, everywhere, objective, context)
+    y = plain.y.contiguous()  # the decoder's products must be the encoder's, bit for bit
+    return Problem(own, plain, own.params(plain.side), y, to_float(image.to(y.device)), visible, everywhere, objective)
 
 
-def _from_context(codec: Any, y_hat: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-    merged = torch.cat((params, codec.context_prediction(y_hat)), 1)
-    scales, means = codec.entropy_parameters(merged).float().chunk(2, 1)
-    return scales, means
+def _bits(latents: Latents) -> Tensor:
+    return -latents.likelihoods["y"].log2()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from lic_lightning.codecs.latents import Latents, LatentsError, TransformCut
-from lic_lightning.codecs.networks.autoregressive import AutoregressiveCut
-from lic_lightning.codecs.networks.hyperprior import FactorizedCut, MeanScaleCut, ScaleHyperpriorCut
+from lic_lightning.codecs.latents import Cut, Latents, LatentsError, TransformCut
 from lic_lightning.codecs.padding import Frame, to_8bit
 from lic_lightning.codecs.tiled import synthesis, synthesis_grid
 from lic_lightning.refinement.problem import Objective, Problem, Window, problem_of
@@ -33,12 +31,18 @@ class Preset(NamedTuple):
 
 
 FEWEST = Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)  # "fast" where flips can't be told
-REFINABLE = (FactorizedCut, ScaleHyperpriorCut, MeanScaleCut, AutoregressiveCut)
 PRESETS = {
     "fast": Preset(None, 4),
     "medium": Preset(Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5), 4),
     "slow": Preset(Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7), 7),
 }
+
+
+class Written(NamedTuple):
+    """Latents, and what the cut's `write` made of them: "strings" and "shape"."""
+
+    latents: Latents
+    encoded: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,44 +61,36 @@ class Refinement:
         if self.preset not in PRESETS:
             raise ValueError(f"refine={self.preset}: it is one of {', '.join(PRESETS)}")
 
-    def check(self, own: Any) -> None:
+    def check(self, own: Cut) -> None:
         """Of a codec's cut.
 
         Raises:
-            LatentsError: its ŷ can't be refined.
+            LatentsError: it can't be refined.
         """
-        if type(own) not in REFINABLE:
-            raise LatentsError(
-                f"{type(own.codec).__name__} can't be refined yet: it codes ŷ slice after slice; "
-                "codecs with a factorized prior, a hyperprior or an autoregressive context can"
-            )
+        if getattr(type(own), "coded", TransformCut.coded) is TransformCut.coded:
+            raise LatentsError(f"refine={self.preset}: {type(own).__name__} can't be refined, it declares no `coded`")
 
     @torch.no_grad()
-    def __call__(self, own: TransformCut, y: Tensor, image: Tensor, frame: Frame) -> Latents:
-        """Latents to be written: refined ones, or those that `own` rounds y to where these are not dearer.
+    def __call__(self, own: Cut, plain: Latents, image: Tensor, frame: Frame) -> Written:
+        """What is written: refined latents, or the plain ones where these are not dearer.
 
         Args:
             own: the codec's cut, in eval mode.
-            y: (1,M,h,w), before rounding; it alone gives z.
+            plain: the latents as analysed, of a picture alone; all but y stays.
             image: (3,H,W) uint8.
             frame: where it lies in what `own` codes.
 
         Raises:
             LatentsError: what was refined is not what the strings read as.
         """
-        plain = own.quantise(y)
-        problem = problem_of(own, y, plain, image, frame, self.objective)
-        found = self.search(problem, plain.y_hat)
-        if isinstance(own, AutoregressiveCut):
-            refined = own.walked(found, problem.parameters[0], plain.side["z_hat"])
-        else:
-            refined = replace(plain, y_hat=found)
-        plain_cost, refined_cost = (written_cost(problem, own, latents) for latents in (plain, refined))
-        return refined if refined_cost < plain_cost else plain
+        problem = problem_of(own, plain, image, frame, self.objective)
+        refined = written(own, problem.written(self.search(problem, plain.y_hat)))
+        check_written(own, refined)
+        return min(written(own, plain), refined, key=lambda candidate: written_cost(problem, candidate))
 
     def search(self, problem: Problem, y_hat: Tensor) -> Tensor:
-        """ŷ after annealing and flips; tile by tile, each beside what its neighbours have become, if it is large."""
-        if problem.pixels <= LARGEST:
+        """y after annealing and flips; if it is large tile by tile, each beside what its neighbours have become."""
+        if problem.pixels <= LARGEST or not isinstance(problem.own, TransformCut):
             return self._search(problem, y_hat)
         found = y_hat.clone()
         for core, seen, outer in tiles(*y_hat.shape[2:]):
@@ -104,27 +100,36 @@ class Refinement:
 
     def _search(self, problem: Problem, y_hat: Tensor) -> Tensor:
         annealing, sweeps = PRESETS[self.preset]
-        if problem.context is not None:  # a flip would move the means that come after it
+        if problem.own.context:  # a flip would move the means that come after it
             return sga(problem, y_hat, annealing or FEWEST)
         if annealing is not None:
             y_hat = problem.moved(y_hat, problem.rounded(sga(problem, y_hat, annealing)))
         return rdoq(problem, y_hat, sweeps)
 
 
-def written_cost(problem: Problem, own: Any, latents: Latents) -> float:
-    """R + λD in bits of latents as they are written: bytes of the strings, the 8-bit picture that they decode to.
+def written(own: Cut, latents: Latents) -> Written:
+    """Latents with their strings."""
+    return Written(latents, own.write(latents))
+
+
+def check_written(own: Cut, candidate: Written) -> None:
+    """The strings must read as the latents.
 
     Raises:
-        LatentsError: what is read is not what was to be written.
+        LatentsError: they do not.
     """
-    encoded = own.write(latents)
-    read = own.read(**encoded)
-    if not torch.equal(read.y_hat, latents.y_hat):
+    if not torch.equal(own.read(**candidate.encoded).y_hat, candidate.latents.y_hat):
         raise LatentsError("the strings read as another ŷ than was refined: it lies off the symbols around its means")
-    if problem.pixels > LARGEST:
-        decoded = synthesis(own.codec.g_s, read.y_hat, synthesis_grid(own.codec.g_s, read.y_hat.size(1)))[None]
+
+
+def written_cost(problem: Problem, candidate: Written) -> float:
+    """R + λD in bits: bytes of the strings, the 8-bit picture that they decode to."""
+    latents, encoded = candidate
+    if problem.pixels > LARGEST and isinstance(problem.own, TransformCut):
+        g_s = problem.own.codec.g_s
+        decoded = synthesis(g_s, latents.y_hat, synthesis_grid(g_s, latents.y_hat.size(1)))[None]
     else:
-        decoded = to_8bit(own.synthesise(read))
+        decoded = to_8bit(problem.own.synthesise(latents))
     x_hat = decoded[:, :, *problem.visible].float() / 255
     return 8 * sum(len(s) for strings in encoded["strings"] for s in strings) + problem.weighed(x_hat).item()
 

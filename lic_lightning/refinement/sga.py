@@ -2,6 +2,7 @@
 floor and ceiling, anneals to the nearest symbol.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -33,25 +34,23 @@ def sga(problem: Problem, y_hat: Tensor, annealing: Annealing, seed: int = 0) ->
 
     Args:
         problem: its y is where the search starts.
-        y_hat: what stays where nothing may move.
+        y_hat: what stays where nothing may move, and the first context.
         annealing: how.
         seed: of the drawn roundings.
     """
     steps, rate, last_rate, noise = annealing
     draw = torch.Generator(y_hat.device).manual_seed(seed)
-    soft, y = y_hat, problem.y.detach().clone().requires_grad_()
+    before, y = y_hat, problem.y.detach().clone().requires_grad_()
     adam = torch.optim.Adam([y], lr=rate)
     for step in range(steps):
         progress = step / steps
         adam.param_groups[0]["lr"] = rate * (last_rate / rate) ** progress
-        centre = problem.centre(soft)  # of a context: that of the step before
+        rounding = partial(soft_round, tau=temperature(progress), noise=noise, draw=draw)
         with torch.enable_grad():
-            rounding = soft_round(y - centre, temperature(progress), noise, draw)
-            soft = problem.moved(y_hat, centre + rounding)
-            loss = problem.distortion(soft) + problem.bits(soft).sum()
-            (y.grad,) = torch.autograd.grad(loss, y)
+            soft = problem.coded(problem.moved(y_hat, y), rounding, before)
+            (y.grad,) = torch.autograd.grad(problem.cost(soft), y)
         adam.step()
-        soft = soft.detach()
+        before = soft.y_hat.detach()
     return problem.moved(y_hat, y.detach())
 
 

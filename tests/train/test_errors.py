@@ -65,11 +65,3 @@ def test_a_cell_that_failed_is_tried_again(lic_train: Lic, tmp_path: Path, photo
     (cell,) = (tmp_path / "outputs" / "debug").iterdir()
     assert (cell / "results.parquet").exists()
     assert not (cell / "failed.txt").exists()
-
-
-def test_a_codec_that_cannot_be_refined_says_so_before_it_trains(
-    lic_train: Lic, capfd: pytest.CaptureFixture[str]
-) -> None:
-    said = refused(lic_train, capfd, "codec=segpic", "codec.N=8", "codec.M=16", "refine=fast")
-    assert "SegPIC can't be refined yet" in said
-    assert "Epoch" not in said

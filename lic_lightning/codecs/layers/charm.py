@@ -1,7 +1,7 @@
 """Channel-wise autoregressive entropy model with latent residual prediction (Minnen & Singh 2020, as in WACNN)."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from compressai.entropy_models import GaussianConditional
@@ -50,17 +50,20 @@ class ChARM(nn.Module):
         self.residual = nn.ModuleList(_slice_net(support + width, width) for support in supports)
         self.gaussian_conditional = GaussianConditional(None)
 
-    def forward(self, y: Tensor, means: Tensor, scales: Tensor) -> Coded:
+    def forward(
+        self, y: Tensor, means: Tensor, scales: Tensor, quantiser: Callable[..., Any] = entropy.rounded
+    ) -> Coded:
         """ŷ of y (B,M,H,W) with what codes it, from latent means and scales of its shape.
 
-        Rounded in training too, with the gradient of the identity, and then with the likelihoods of noise.
+        Unless by another `quantiser`, rounded in training too, with the gradient of the identity, and then with the
+        likelihoods of noise.
         """
         slices = y.split(self.width, 1)
 
-        def rounded(i: int, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor | None]:
-            return entropy.rounded(self.gaussian_conditional, slices[i], scale, mean)
+        def quantised(i: int, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor | None]:
+            return quantiser(self.gaussian_conditional, slices[i], scale, mean)
 
-        return self._walk(means, scales, rounded)
+        return self._walk(means, scales, quantised)
 
     def read(self, readers: Sequence[Reader], means: Tensor, scales: Tensor) -> Coded:
         """What `forward` gave in eval mode, from one string for each image."""

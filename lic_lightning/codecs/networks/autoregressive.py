@@ -14,7 +14,9 @@ Encoder and decoder run the same products of the same shapes on one thread, and 
 the arithmetic that wrote it, as CompressAI's is: another processor may round a scale to another CDF.
 """
 
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, get_args
 
 import compressai.models
 import torch
@@ -22,7 +24,7 @@ from compressai.models import JointAutoregressiveHierarchicalPriors
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents, Strings, cut
+from lic_lightning.codecs.latents import Latents, Params, Quantiser, Strings, cut
 from lic_lightning.codecs.layers.fronts import Coded, Walk, by_fronts, by_positions, front_order
 from lic_lightning.codecs.networks.hyperprior import MeanScaleCut
 from lic_lightning.codecs.rans import RANS, Coder, Reader, Tables, encode
@@ -87,6 +89,8 @@ class Cheng2020Attention(_Autoregressive, compressai.models.Cheng2020Attention):
 class AutoregressiveCut(MeanScaleCut):
     """y by Gaussians of which ẑ and the ŷ before tell scales and means."""
 
+    context: ClassVar[bool] = True
+
     def laid_out(self, values: Tensor) -> Tensor:
         """As g_a, h_a and g_s take it: in the syntax `serial` in the faster memory layout, in training as it comes.
 
@@ -117,30 +121,50 @@ class AutoregressiveCut(MeanScaleCut):
         """
         codec = self.codec
         z_hat, z_likelihoods = entropy.quantised(codec.entropy_bottleneck, codec.h_a(self.laid_out(y)))
-        params = codec.h_s(z_hat)
+        side = {"z_hat": z_hat}
         if z_likelihoods is None:
-            return self.walked(y, params, z_hat)
-        gaussian = codec.gaussian_conditional
+            return replace(self.rounded(y, self.params(side)), side=side)
+        params, gaussian = codec.h_s(z_hat), codec.gaussian_conditional
         if gaussian.quantizer == "noise":
             y_hat = gaussian.quantize(y, "noise")
         else:
             y_hat = y + (self._round(by_fronts, y, params)[0] - y).detach()
-        merged = torch.cat((params, codec.context_prediction(y_hat)), 1)
-        scales, means = codec.entropy_parameters(merged).float().chunk(2, 1)
+        scales, means = self._in_context(params, y_hat)
         _, y_likelihoods = gaussian(y, scales, means)
-        return self._latents(y_hat, scales, means, z_hat, {"y": y_likelihoods, "z": z_likelihoods})
+        likelihoods = {"y": y_likelihoods, "z": z_likelihoods}
+        return self._latents(y_hat, scales, means, side=side, likelihoods=likelihoods, y=y)
 
-    def walked(self, y: Tensor, params: Tensor, z_hat: Tensor) -> Latents:
-        """ŷ of y as the coder walks, under a ẑ that stays and its params; y may be another than ẑ was derived from."""
+    def params(self, side: Mapping[str, Any]) -> Params:
+        """What is merged with the context (B,2M,h,w)."""
+        return (self.codec.h_s(side["z_hat"]),)
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """ŷ around the means that `before` gives, its likelihoods in its own context: one pass for all positions."""
+        (merged,), gaussian = params, self.codec.gaussian_conditional
+        with torch.no_grad():
+            around = self._in_context(merged, before)
+        y_hat, _ = quantiser(gaussian, y, *around)
+        scales, means = self._in_context(merged, y_hat)
+        likelihoods = {"y": entropy.likelihood(gaussian, y_hat, scales, means)}
+        return self._latents(y_hat, scales, means, likelihoods=likelihoods, y=y)
+
+    def rounded(self, y: Tensor, params: Params) -> Latents:
+        """ŷ as the coder walks."""
         walk = WALKS[self.codec.coder]
-        coded = [self._round(walk, *pair) for pair in zip(y.split(1), params.split(1), strict=True)]
+        coded = [self._round(walk, *pair) for pair in zip(y.split(1), params[0].split(1), strict=True)]
         y_hat, scales, means = (torch.cat(parts) for parts in zip(*coded, strict=True))
-        return self._latents(y_hat, scales, means, z_hat, {})
+        return self._latents(y_hat, scales, means, y=y)
+
+    def _in_context(self, params: Tensor, y_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales and means of all positions, each from the ŷ before it."""
+        merged = torch.cat((params, self.codec.context_prediction(y_hat)), 1)
+        scales, means = self.codec.entropy_parameters(merged).float().chunk(2, 1)
+        return scales, means
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y and z, and height and width of z.
 
-        Scales and means must belong to ŷ: where ŷ was changed, they come anew from `quantise`.
+        Scales and means must belong to ŷ: where y was changed, they come anew from `rounded`.
         """
         gaussian, z_hat = self.codec.gaussian_conditional, latents.side["z_hat"]
         parameters = latents.scales, latents.means
@@ -159,8 +183,8 @@ class AutoregressiveCut(MeanScaleCut):
 
     def read(self, strings: Strings, shape: Any, coder: Coder = RANS) -> Latents:
         """ẑ, then ŷ front by front."""
-        z_hat = self.read_side(strings[1], shape, coder)
-        params = self.codec.h_s(z_hat)
+        side = self.read_side(strings[1], shape, coder)
+        params = self.codec.h_s(side["z_hat"])
         gaussian = self.codec.gaussian_conditional
         tables = entropy.tables(gaussian)
         decoded = []
@@ -176,7 +200,7 @@ class AutoregressiveCut(MeanScaleCut):
 
             decoded.append(WALKS[self.codec.coder](self.codec, params_of_one, read))
         y_hat, scales, means = (torch.cat(parts) for parts in zip(*decoded, strict=True))
-        return self._latents(y_hat, scales, means, z_hat, {})
+        return self._latents(y_hat, scales, means, side=side)
 
     def _round(self, walk: Walk, y: Tensor, params: Tensor) -> Coded:
         """ŷ, scales and means of y and params, all (B,·,h,w)."""

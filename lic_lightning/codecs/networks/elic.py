@@ -4,9 +4,9 @@ y ─► groups of channels, each in two halves of a checkerboard ═► ŷ
      half k,i: σ, μ from ẑ, from the groups before k, and from the first half of its own group
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from compressai.entropy_models import GaussianConditional
@@ -15,7 +15,7 @@ from compressai.models import SimpleVAECompressionModel
 from torch import Size, Tensor
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents, Strings, TransformCut, cut
+from lic_lightning.codecs.latents import Latents, Params, Quantiser, Strings, TransformCut, cut, known
 from lic_lightning.codecs.rans import RANS, Coder
 
 HALVES = 2
@@ -28,25 +28,33 @@ ValuesOf = Callable[[Half, GaussianConditional, Tensor, Tensor], Tensor]
 class ElicCut(TransformCut):
     """y half after half: CompressAI's contract has a string for each; a file has one stream for all."""
 
+    context: ClassVar[bool] = True
+
     def quantise(self, y: Tensor) -> Latents:
         """ŷ, rounded in training too, with the gradient of the identity; the likelihoods are then those of noise."""
-        bottleneck = self.codec.latent_codec["hyper"].entropy_bottleneck
-        z = self.codec.latent_codec["hyper"].h_a(y)
-        z_hat, z_likelihoods = entropy.rounded(bottleneck, z)
-        parts = [self._codec(k).unembed(part) for k, part in enumerate(y.split(self.groups, 1))]
-        y_likelihoods: dict[Half, Tensor] = {}
+        hyper = self.codec.latent_codec["hyper"]
+        z_hat, z = entropy.rounded(hyper.entropy_bottleneck, hyper.h_a(y))
+        side = {"z_hat": z_hat}
+        latents = self.coded(y, self.params(side), entropy.rounded, y)
+        return replace(latents, side=side, likelihoods=latents.likelihoods | known(z=z))
 
-        def round_half(half: Half, gaussian: GaussianConditional, scales: Tensor, means: Tensor) -> Tensor:
-            k, i = half
-            y_hat, likelihoods = entropy.rounded(gaussian, parts[k][i], scales, means)
-            if likelihoods is not None:
-                y_likelihoods[half] = likelihoods
+    def params(self, side: Mapping[str, Any]) -> Params:
+        """What each half merges with its context (B,·,h,w)."""
+        return (self.codec.latent_codec["hyper"].h_s(side["z_hat"]),)
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """ŷ half after half."""
+        parts, likelihoods = self._halves(y), {}
+
+        def quantise_half(half: Half, gaussian: GaussianConditional, scales: Tensor, means: Tensor) -> Tensor:
+            y_hat, likelihood = quantiser(gaussian, parts[half], scales, means)
+            if likelihood is not None:
+                likelihoods[half] = likelihood
             return y_hat
 
-        latents = self._walk(z_hat, round_half)
-        if z_likelihoods is None:
-            return latents
-        return replace(latents, likelihoods={"y": self._whole(y_likelihoods), "z": z_likelihoods})
+        (hyper,) = params
+        latents = self._walk(hyper, quantise_half)
+        return replace(latents, likelihoods={"y": self._whole(likelihoods)} if likelihoods else {}, y=y)
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y, group after group and half after half, then those of z; "shape" as CompressAI has it."""
@@ -70,7 +78,9 @@ class ElicCut(TransformCut):
         def read_half(half: Half, gaussian: GaussianConditional, scales: Tensor, means: Tensor) -> Tensor:
             return entropy.read(coder, "y", next(waiting), gaussian, scales.shape, scales, means)
 
-        return self._walk(z_hat, read_half)
+        side = {"z_hat": z_hat}
+        (hyper,) = self.params(side)
+        return replace(self._walk(hyper, read_half), side=side)
 
     def likelihoods(self, latents: Latents) -> dict[str, Tensor]:
         """Of y and z; all groups have Gaussians of one kind."""
@@ -94,9 +104,8 @@ class ElicCut(TransformCut):
     def _gaussian(self, k: int) -> GaussianConditional:
         return self._codec(k).latent_codec["y"].gaussian_conditional
 
-    def _walk(self, z_hat: Tensor, values_of: ValuesOf) -> Latents:
+    def _walk(self, hyper: Tensor, values_of: ValuesOf) -> Latents:
         """Latents whose halves `values_of` (half, Gaussian, scales, means) gives, each when its context is known."""
-        hyper = self.codec.latent_codec["hyper"].h_s(z_hat)
         y_hat: list[Tensor] = []
         scales: dict[Half, Tensor] = {}
         means: dict[Half, Tensor] = {}
@@ -115,7 +124,7 @@ class ElicCut(TransformCut):
                 scales[k, i] = inner.gaussian_conditional.lower_bound_scale(sigma)
                 halves[i] = values_of((k, i), inner.gaussian_conditional, scales[k, i], means[k, i])
             y_hat.append(part.embed(torch.stack(halves)))
-        return Latents(torch.cat(y_hat, 1), self._whole(scales), self._whole(means), {"z_hat": z_hat})
+        return Latents(torch.cat(y_hat, 1), self._whole(scales), self._whole(means))
 
     def _halves(self, values: Any) -> dict[Half, Tensor]:
         split = [self._codec(k).unembed(part) for k, part in enumerate(values.split(self.groups, 1))]

@@ -4,13 +4,15 @@ x ─► g_a ─► y ─┬─────────────────�
                └─► h_a ─► z ═► ẑ ─► h_s ─► σ, μ ─┘
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from compressai.models import FactorizedPrior, MeanScaleHyperprior, ScaleHyperprior
 from torch import Size, Tensor
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents, Strings, TransformCut, cut
+from lic_lightning.codecs.latents import Latents, Params, Quantiser, Strings, TransformCut, cut, known
 from lic_lightning.codecs.rans import RANS, Coder
 
 
@@ -22,8 +24,16 @@ class FactorizedCut(TransformCut):
 
     def quantise(self, y: Tensor) -> Latents:
         """ŷ."""
-        y_hat, likelihoods = entropy.quantised(self.codec.entropy_bottleneck, y)
-        return Latents(y_hat, likelihoods={} if likelihoods is None else {"y": likelihoods})
+        return self.coded(y, (), entropy.quantised, y)
+
+    def params(self, side: Mapping[str, Any]) -> Params:
+        """None: there is no side."""
+        return ()
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """ŷ around its medians."""
+        y_hat, likelihoods = quantiser(self.codec.entropy_bottleneck, y)
+        return Latents(y_hat, likelihoods=known(y=likelihoods), y=y)
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y, and its height and width."""
@@ -52,17 +62,21 @@ class ScaleHyperpriorCut(TransformCut):
         """z (B,N,h/4,w/4)."""
         return self.codec.h_a(y.abs())
 
-    def hyper_synthesis(self, z_hat: Tensor) -> tuple[Tensor, Tensor | None]:
+    def params(self, side: Mapping[str, Any]) -> Params:
         """Scales and means, like y."""
-        return self.codec.h_s(z_hat).float(), None
+        return self.codec.h_s(side["z_hat"]).float(), None
 
     def quantise(self, y: Tensor) -> Latents:
         """ŷ around its means, by way of ẑ."""
         z_hat, z = entropy.quantised(self.codec.entropy_bottleneck, self.hyper_analysis(y))
-        scales, means = self.hyper_synthesis(z_hat)
-        y_hat, likelihoods = entropy.quantised(self.codec.gaussian_conditional, y, scales, means)
-        rate = {} if likelihoods is None or z is None else {"y": likelihoods, "z": z}
-        return self._latents(y_hat, scales, means, z_hat, rate)
+        side = {"z_hat": z_hat}
+        latents = self.coded(y, self.params(side), entropy.quantised, y)
+        return replace(latents, side=side, likelihoods=latents.likelihoods | known(z=z))
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """ŷ around the means that ẑ gives."""
+        y_hat, likelihoods = quantiser(self.codec.gaussian_conditional, y, *params)
+        return self._latents(y_hat, *params, y=y, likelihoods=known(y=likelihoods))
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y and z, and height and width of z."""
@@ -73,15 +87,16 @@ class ScaleHyperpriorCut(TransformCut):
 
     def read(self, strings: Strings, shape: Any, coder: Coder = RANS) -> Latents:
         """ẑ, then ŷ."""
-        z_hat = self.read_side(strings[1], shape, coder)
-        scales, means = self.hyper_synthesis(z_hat)
+        side = self.read_side(strings[1], shape, coder)
+        scales, means = self.params(side)
         y_hat = entropy.read(coder, "y", strings[0], self.codec.gaussian_conditional, scales.shape, scales, means)
-        return self._latents(y_hat, scales, means, z_hat, {})
+        return self._latents(y_hat, scales, means, side=side)
 
-    def read_side(self, strings: list[bytes], shape: Any, coder: Coder) -> Tensor:
+    def read_side(self, strings: list[bytes], shape: Any, coder: Coder) -> dict[str, Tensor]:
         """ẑ."""
         bottleneck = self.codec.entropy_bottleneck
-        return entropy.read(coder, "z", strings, bottleneck, Size((len(strings), bottleneck.channels, *shape)))
+        size = Size((len(strings), bottleneck.channels, *shape))
+        return {"z_hat": entropy.read(coder, "z", strings, bottleneck, size)}
 
     def likelihoods(self, latents: Latents) -> dict[str, Tensor]:
         """Of y and z."""
@@ -91,11 +106,8 @@ class ScaleHyperpriorCut(TransformCut):
             "z": entropy.likelihood(bottleneck, latents.side["z_hat"]),
         }
 
-    def _latents(
-        self, y_hat: Tensor, scales: Tensor, means: Tensor | None, z_hat: Tensor, rate: dict[str, Tensor]
-    ) -> Latents:
-        bounded = self.codec.gaussian_conditional.lower_bound_scale(scales)
-        return Latents(y_hat, bounded, means, {"z_hat": z_hat}, rate)
+    def _latents(self, y_hat: Tensor, scales: Any, means: Tensor | None, **others: Any) -> Latents:
+        return Latents(y_hat, self.codec.gaussian_conditional.lower_bound_scale(scales), means, **others)
 
 
 @cut.register(MeanScaleHyperprior)
@@ -106,7 +118,7 @@ class MeanScaleCut(ScaleHyperpriorCut):
         """z (B,N,h/4,w/4)."""
         return self.codec.h_a(y)
 
-    def hyper_synthesis(self, z_hat: Tensor) -> tuple[Tensor, Tensor | None]:
+    def params(self, side: Mapping[str, Any]) -> Params:
         """Scales and means, like y."""
-        scales, means = self.codec.h_s(z_hat).float().chunk(2, 1)
+        scales, means = self.codec.h_s(side["z_hat"]).float().chunk(2, 1)
         return scales, means

@@ -14,7 +14,7 @@ from compressai.models import CompressionModel
 from torch import Size, Tensor, nn
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Latents, Strings, cut
+from lic_lightning.codecs.latents import Latents, Params, Quantiser, Strings, cut, known
 from lic_lightning.codecs.layers.charm import ChARM, Coded
 from lic_lightning.codecs.layers.rat import RAT
 from lic_lightning.codecs.layers.regions import GRID, MaskError, Regions, check_mask, grid_regions, mask_regions
@@ -146,6 +146,7 @@ class SegpicCut:
     """
 
     streams: ClassVar[tuple[str, ...]] = ("y", "z", "p1", "p2")
+    context: ClassVar[bool] = True
 
     def __init__(self, codec: SegPIC) -> None:
         self.codec = codec
@@ -161,12 +162,12 @@ class SegpicCut:
         p2_hat, p2 = entropy.rounded(codec.bottleneck_p2, codec.g_ab2(regions2.mean(y)))
         prototypes = codec.g_sb2(p2_hat)
         z_hat, z = entropy.rounded(codec.entropy_bottleneck, codec.h_a(codec.rat_hyp(y, prototypes, regions2)))
-        coded = codec.charm(y, *codec.hyper(z_hat, prototypes, regions2))
-        latents = _latents(coded, z_hat=z_hat, p1_hat=p1_hat, p2_hat=p2_hat, regions=regions)
+        side = {"z_hat": z_hat, "p1_hat": p1_hat, "p2_hat": p2_hat, "regions": regions}
+        latents = _latents(codec.charm(y, *codec.hyper(z_hat, prototypes, regions2)), y, **side)
         if p1 is None or p2 is None or z is None:
             return replace(latents, likelihoods=self.likelihoods(latents))
-        rate = {"y": coded.likelihoods, "z": z, "p1": regions1.coded(p1), "p2": regions2.coded(p2)}
-        return replace(latents, likelihoods=rate)
+        rate = {"z": z, "p1": regions1.coded(p1), "p2": regions2.coded(p2)}
+        return replace(latents, likelihoods=latents.likelihoods | rate)
 
     def write(self, latents: Latents, coder: Coder = RANS) -> dict[str, Any]:
         """Strings of y, z, p1 and p2, and height and width of z."""
@@ -180,14 +181,14 @@ class SegpicCut:
         codec, batch = self.codec, len(strings[0])
         height, width = (side * STRIDE for side in shape)
         regions = _grids(batch, height, width, codec.entropy_bottleneck.quantiles.device)
-        side = {}
+        side: dict[str, Any] = {}
         for stream, own in zip(SIDE, strings[1:], strict=True):
             bottleneck = self._bottlenecks[stream]
             size = Size((batch, bottleneck.channels, *(shape if stream == "z" else (GRID**2, 1))))
             side[f"{stream}_hat"] = entropy.read(coder, stream, own, bottleneck, size)
         readers = [coder.reader("y", string) for string in strings[0]]
-        hyper = codec.hyper(side["z_hat"], codec.g_sb2(side["p2_hat"]), regions[1])
-        return _latents(codec.charm.read(readers, *hyper), **side, regions=regions)
+        side["regions"] = regions
+        return _latents(codec.charm.read(readers, *self.params(side)), None, **side)
 
     def synthesise(self, latents: Latents) -> Tensor:
         """Images, not clamped."""
@@ -207,14 +208,27 @@ class SegpicCut:
         """Height and width of z."""
         return Size((height // STRIDE, width // STRIDE))
 
+    def params(self, side: Mapping[str, Any]) -> Params:
+        """Latent means and scales, of which ChARM makes each slice's own."""
+        return self.codec.hyper(side["z_hat"], self.codec.g_sb2(side["p2_hat"]), side["regions"][1])
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+        """ŷ slice after slice, with its residual."""
+        return _latents(self.codec.charm(y, *params, quantiser), y)
+
+    def rounded(self, y: Tensor, params: Params) -> Latents:
+        """In eval mode."""
+        return self.coded(y, params, entropy.quantised, y)
+
     @property
     def _bottlenecks(self) -> dict[str, EntropyBottleneck]:
         codec = self.codec
         return {"z": codec.entropy_bottleneck, "p1": codec.bottleneck_p1, "p2": codec.bottleneck_p2}
 
 
-def _latents(coded: Coded, **side: Any) -> Latents:
-    return Latents(coded.y_hat, coded.scales, coded.means, {"written": coded.written, **side})
+def _latents(coded: Coded, y: Tensor | None, **side: Any) -> Latents:
+    side = {"written": coded.written, **side}
+    return Latents(coded.y_hat, coded.scales, coded.means, side, known(y=coded.likelihoods), y)
 
 
 def _hyper_decoder(between: list[int]) -> nn.Sequential:
