@@ -112,7 +112,7 @@ def test_a_picture_that_refinement_makes_dearer_keeps_its_plain_latents(
 def test_only_y_is_refined(name: str, photograph: Tensor) -> None:
     problem = analysed(small(name), photograph)
     frame = Frame.of(photograph, 64)
-    refined, encoded = Refinement("fast", MSE(LMBDA))(problem.own, problem.plain, photograph, frame)
+    refined, encoded = Refinement("medium", MSE(LMBDA))(problem.own, problem.plain, photograph, frame)
     kept = {key: value for key, value in problem.plain.side.items() if key.endswith("_hat")}
     assert all(refined.side[key].equal(value) for key, value in kept.items())
     assert not refined.y_hat.equal(problem.plain.y_hat)
