@@ -7,6 +7,7 @@ from lic_lightning.bitstream.errors import (
     DecoderNotFoundError,
     ForeignFileError,
     LatentsError,
+    OutOfReachError,
     TooLargeError,
 )
 from lic_lightning.bitstream.file_codec import FileCodec

@@ -1,8 +1,8 @@
-"""Why a file is not decoded; each kind says what was found."""
+"""Why a file is not decoded, or not made; each kind says what was found."""
 
 
 class BitstreamError(ValueError):
-    """A `.lic` file that can't be decoded."""
+    """A `.lic` file that can't be decoded, or made."""
 
 
 class ForeignFileError(BitstreamError):
@@ -19,6 +19,10 @@ class TooLargeError(BitstreamError):
 
 class DecoderNotFoundError(BitstreamError):
     """The codec or the decoder that the file asks for is not here."""
+
+
+class OutOfReachError(BitstreamError):
+    """No file of the wanted size or quality under this decoder."""
 
 
 class LatentsError(BitstreamError):

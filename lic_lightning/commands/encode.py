@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from lic_lightning.commands.request import RequestError, command_parser
 
 if TYPE_CHECKING:  # `lic encode --help` must not wait for torch
     from lic_lightning.bitstream import FileCodec
+    from lic_lightning.bitstream.target import Target
     from lic_lightning.refinement import Refinement
     from lic_lightning.selection.pick import Pick
 
@@ -24,6 +26,7 @@ examples:
   lic encode photo.jpg --lmbda 0.0035                    photo.lic, beside the photograph
   lic encode photos/ -o coded/ --weights outputs/main/0123456789ab --jobs 4
   lic encode photo.jpg --refine slow                     smaller and better, for the same decoder
+  lic encode photo.jpg --target-bpp 0.5                  as good as a file of that size can be under this decoder
   lic encode 'photos/*.jpg' --codec mbt2018 --weights zoo -o coded/
   lic encode photo.jpg --encoder food --encoders outputs/category_dependent_reduced
   lic encode photos/ -o coded/ --encoder best --encoders deltas/ --lmbda 0.0067
@@ -42,6 +45,7 @@ class Encoding:
     codec: FileCodec
     max_pixels: int
     pick: Pick | None = None
+    target: Target | None = None
 
     def __call__(self, source: Path, target: Path) -> str:
         from lic_lightning.data.images import read_image
@@ -51,13 +55,20 @@ class Encoding:
         _, height, width = image.shape
         if width * height > self.max_pixels:
             raise RequestError(f"{width}×{height} is more than --max-pixels {self.max_pixels}")
-        name, content = self.pick(image) if self.pick else ("", self.codec.encode(image))
+        found = ""
+        if self.target:
+            value, lmbda, content = self.target(self.codec, image)
+            found = f"; {self.target.said(value)} with λ {lmbda:.4f} of the refinement"
+        elif self.pick:
+            name, content = self.pick(image)
+            found = f", encoder {name}"
+        else:
+            content = self.codec.encode(image)
         write_atomically(target, content)
         whole = not self.codec.tiled and width * height > WHOLE_PIXELS
         note = f"; {self.codec.name} can't run in tiles: memory grows with the picture" if whole else ""
         bpp = 8 * len(content) / (width * height)
-        encoder = f", encoder {name}" if name else ""
-        return f"{target}: {width}×{height}, {len(content):,} bytes, {bpp:.4f} bpp{encoder}{note}"
+        return f"{target}: {width}×{height}, {len(content):,} bytes, {bpp:.4f} bpp{found}{note}"
 
 
 def main(argv: list[str]) -> int:
@@ -73,11 +84,12 @@ def main(argv: list[str]) -> int:
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
     todo = pairs(args.inputs, args.output, suffixes, ".lic")
     name, weights = _source(args.codec, args.weights)
+    target = _target(args)
     refine = _refinement(args)
     args.lmbda = args.lmbda or DEFAULT_LMBDA
     loaded = load_codec(name, weights=weights, lmbda=args.lmbda, metric=args.metric)
     codec = FileCodec(name, loaded, args.padding or DEFAULT_PADDING, refine)
-    encoding = Encoding(codec, args.max_pixels or MAX_PIXELS, _pick(args, codec))
+    encoding = Encoding(codec, args.max_pixels or MAX_PIXELS, _pick(args, codec), target)
     return convert(encoding, todo, args.jobs, args.force, "lic encode")
 
 
@@ -106,6 +118,14 @@ def _parser() -> argparse.ArgumentParser:
         choices=("fast", "medium", "slow"),
         help="search cheaper latents for this picture, by R + λD as written; bare: medium",
     )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        "--target-bpp",
+        type=_wanted,
+        metavar="B",
+        help="each file at most so large, its header too: moves λ of --refine",
+    )
+    target.add_argument("--target-psnr", type=_wanted, metavar="Q", help="or each picture at least so good, in dB")
     parser.add_argument(
         "--encoder", metavar="E", help="best: try all, keep the smallest R + λD; auto: ask the classifier; or a name"
     )
@@ -115,6 +135,27 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--classifier", type=Path, metavar="PATH", help="what `lic selector` trained, for auto")
     add_options(parser)
     return parser
+
+
+def _wanted(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return value
+
+
+def _target(args: argparse.Namespace) -> Target | None:
+    """What is wanted of the files; then they are refined, `medium` where nothing else is said."""
+    if args.target_bpp is None and args.target_psnr is None:
+        return None
+    if args.encoder is not None:
+        raise RequestError("--target-bpp and --target-psnr search with the encoder of --weights: leave --encoder out")
+    from lic_lightning.bitstream.target import Target
+
+    args.refine, shipped = args.refine or "medium", args.weights == "shipped"
+    if args.target_bpp is not None:
+        return Target("bpp", args.target_bpp, shipped)
+    return Target("psnr", args.target_psnr, shipped)
 
 
 def _refinement(args: argparse.Namespace) -> Refinement | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,10 +18,18 @@ from lic_lightning.codecs import entropy
 from lic_lightning.codecs.latents import Cut, Latents, Params
 from lic_lightning.codecs.padding import Frame, to_float
 
-Objective = Callable[[dict[str, Any], Any], Mapping[str, Tensor]]  # one of `objectives`
 Rounding = Callable[[Tensor], Tensor]  # of values less their means
 Window = tuple[slice, ...]  # rows and columns
 CELL = 16  # pixels a side for one position of ŷ, of all codecs here
+
+
+class Objective(Protocol):
+    """One of `objectives`."""
+
+    lmbda: float
+
+    def __call__(self, output: dict[str, Any], batch: Any, /) -> Mapping[str, Tensor]:
+        """Parts, of which "loss" is R + λD."""
 
 
 class Target(NamedTuple):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -69,6 +70,12 @@ class Refinement:
         """
         if getattr(type(own), "coded", TransformCut.coded) is TransformCut.coded:
             raise LatentsError(f"refine={self.preset}: {type(own).__name__} can't be refined, it declares no `coded`")
+
+    def at(self, lmbda: float) -> Refinement:
+        """The same search under another λ."""
+        objective = copy.copy(self.objective)
+        objective.lmbda = lmbda
+        return replace(self, objective=objective)
 
     @torch.no_grad()
     def __call__(self, own: Cut, plain: Latents, image: Tensor, frame: Frame) -> Written:
