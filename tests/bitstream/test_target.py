@@ -1,4 +1,4 @@
-"""`lic encode --target-bpp` and `--target-psnr`: real bytes and pixels on the right side of what is wanted, and near."""
+"""`lic encode --target-bpp` and `--target-psnr`: real bytes and pixels on the right side of the target, and near."""
 
 from __future__ import annotations
 
