@@ -31,7 +31,7 @@ ARROWS: dict[str, set[str]] = {
     "data": NETWORKS,
     "refinement": {"codecs"},  # an objective is given to it
     "bitstream": {"refinement", *NETWORKS},
-    "evaluation": {"refinement", *NETWORKS},
+    "evaluation": {"bitstream", "refinement", *NETWORKS},  # a row says how large the file is
     "runs": {"codecs", *LOWEST},
     "modules": DATA,
     "reports": {"runs", *DATA},

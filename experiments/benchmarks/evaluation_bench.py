@@ -41,7 +41,7 @@ def _compare(name: str, codec: nn.Module, images: FolderDataset, turns: int) -> 
     files = [images.root / image for image in images.names]
 
     def ours() -> None:
-        rows = evaluate(codec, images, 64, Settings(workers=CORES))
+        rows = evaluate(codec, images, "mbt2018-mean", Settings(workers=CORES))
         found["ours"] = {key: sum(row[key] for row in rows) / len(rows) for key in ("bpp", "psnr", "ms_ssim")}
 
     def theirs() -> None:

@@ -66,5 +66,5 @@ def _bare(images: FolderDataset) -> float:
     optimizer.step()
     with torch.no_grad():
         codec.eval()(batch.image)
-    evaluate(codec, test_split(Category("food", images, SPLIT), 0), 64, Settings(), decoder=codec)
+    evaluate(codec, test_split(Category("food", images, SPLIT), 0), "mbt2018-mean", Settings(), decoder=codec)
     return time.perf_counter() - start

@@ -18,11 +18,12 @@ from lic_lightning.bitstream import symbols
 from lic_lightning.bitstream.container import FINGERPRINT_BYTES, MAX_PIXELS, Container, parse
 from lic_lightning.bitstream.errors import DamagedError, DecoderNotFoundError, LatentsError, TooLargeError
 from lic_lightning.codecs.fingerprint import decoder_fingerprint
-from lic_lightning.codecs.latents import Latents, TransformCut, cut
+from lic_lightning.codecs.latents import Cut, Latents, TransformCut, cut
 from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame, fill, to_8bit, to_float
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.tiled import analysis, analysis_grid, synthesis, synthesis_grid
 from lic_lightning.refinement import Refinement
+from lic_lightning.refinement.refinement import Written
 
 MOST_LATENTS = 2  # a pixel, of all codecs: 320 channels at 1/16 and their hyperprior are 1.3
 
@@ -123,6 +124,17 @@ class FileCodec:
         if size * 8 < positions * self._least_bits:
             raise TooLargeError(f"{size} bytes of streams can't hold the declared {file.width}×{file.height} pixels")
         return frame
+
+
+def file_bytes(name: str, own: Cut, frame: Frame, candidate: Written) -> int:
+    """Bytes of the file of a picture alone that was written as strings, by the cut of the codec of that name."""
+    latents, encoded = candidate
+    streams = tuple(stream[0] for stream in encoded["strings"])
+    if len(streams) > len(own.streams):  # a file goes on in one stream where the strings are several
+        coder = symbols.FileCoder()
+        own.write(latents, coder)
+        streams = coder.strings(own.streams)
+    return len(Container(name, bytes(FINGERPRINT_BYTES), frame.width, frame.height, 0, streams).pack())
 
 
 def short_fingerprint(name: str, codec: nn.Module) -> bytes:

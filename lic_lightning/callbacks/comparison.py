@@ -1,25 +1,24 @@
-"""Side by side: original, reference and tuned, at the same λ; one sheet for people, and the crops for the report."""
+"""Side by side: original, reference, tuned and refined, at the same λ; a sheet for people, crops for the report."""
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from lic_lightning.codecs.latents import cut, decode
-from lic_lightning.codecs.padding import Frame, to_float
+from lic_lightning.codecs.latents import Strings, decode, encode
+from lic_lightning.codecs.padding import Frame
 from lic_lightning.codecs.registry import spec
-from lic_lightning.evaluation.evaluate import Settings
-from lic_lightning.evaluation.image_row import encode
+from lic_lightning.evaluation.evaluate import Settings, for_coding
+from lic_lightning.evaluation.image_row import Row
 from lic_lightning.files import file_part, write_atomically
 from lic_lightning.metrics.image import psnr
 from lic_lightning.parallel import Images
 from lic_lightning.reports.crops import CROP, CROPS
 from lic_lightning.runs.run import Run
 
+MOST = 2  # images of a test set
 SIDE = 256
 CAPTION = 18
 
@@ -28,29 +27,40 @@ def write_comparison(
     run: Run,
     codec: nn.Module,
     reference: nn.Module | None,
+    settings: Settings,
     test_set: str,
     images: Images,
-    settings: Settings,
-    most: int = 2,
+    rows: Sequence[Row],
 ) -> None:
     """Writes central crops of the first images of a test set into the run's folder.
 
     `comparison_<test set>.png` is one sheet with PSNR and bpp; `crops/<test set>/<index>/` holds the same pixels as
-    original.png, reference.png and tuned.png for the report's slider, and crop.json, which says what they show.
+    original.png, reference.png, tuned.png and, where there are refined rows, refined.png for the report's slider, and
+    crop.json, which says what they show.
+
+    Args:
+        run: whose rows these are.
+        codec: that wrote what `rows` hold.
+        reference: codes the images as it does for its own rows; None leaves it out.
+        settings: of the evaluation.
+        test_set: its name.
+        images: the test set.
+        rows: as `image_rows` makes them: what was written is decoded again, nothing is refined twice.
     """
-    networks = {"reference": reference, "tuned": codec}
-    present = {name: network for name, network in networks.items() if network is not None}
-    by = {"reference": replace(settings, refine=None), "tuned": settings}
+    codec = for_coding(codec, settings.device)
     strips = []
-    for index in range(min(most, len(images))):
+    for index, name in enumerate(images.names[:MOST]):
         image = images[index].image
-        decoded = {
-            name: _decoded(image, network, spec(run.codec).stride, by[name]) for name, network in present.items()
-        }
-        sides = {"original": image, **{name: pixels for name, (pixels, _) in decoded.items()}}
-        crops = {name: _centre(pixels) for name, pixels in sides.items()}
-        strips.append(_strip(crops, {name: f": {caption}" for name, (_, caption) in decoded.items()}))
-        about = {"test_set": test_set, "image": images.names[index], "image_digest": images.digest(index)[:16]}
+        frame = Frame.of(image, spec(run.codec).stride)
+        coded = {"refined" if row["refined"] else "tuned": row["encoded"] for row in rows if row["image"] == name}
+        pictures = {side: decode(codec, encoded, frame).cpu() for side, encoded in coded.items()}
+        if reference is not None:
+            coded["reference"] = encode(reference, image, frame.stride, run.reference_padding)
+            pictures = {"reference": decode(reference, coded["reference"], frame), **pictures}
+        captions = {side: _caption(image, picture, coded[side]["strings"]) for side, picture in pictures.items()}
+        crops = {side: _centre(picture) for side, picture in {"original": image, **pictures}.items()}
+        strips.append(_strip(crops, captions))
+        about = {"test_set": test_set, "image": name, "image_digest": images.digest(index)[:16]}
         _write_crops(run, about, index, crops)
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     for index, strip in enumerate(strips):
@@ -76,14 +86,9 @@ def _strip(crops: Mapping[str, Tensor], captions: Mapping[str, str]) -> Image.Im
     return strip
 
 
-@torch.no_grad()
-def _decoded(image: Tensor, codec: nn.Module, stride: int, settings: Settings) -> tuple[Tensor, str]:
-    own, frame = cut(codec), Frame.of(image, stride)
-    padded = to_float(frame.pad(image, settings.padding))
-    _, encoded = encode(own, padded, image, frame, settings.refine)
-    decoded = decode(codec, encoded, frame)
-    bpp = 8 * sum(len(part) for stream in encoded["strings"] for part in stream) / image[0].numel()
-    return decoded, f"{psnr(image[None].float(), decoded[None].float()):.2f} dB, {bpp:.3f} bpp"
+def _caption(image: Tensor, decoded: Tensor, strings: Strings) -> str:
+    bpp = 8 * sum(len(part) for stream in strings for part in stream) / image[0].numel()
+    return f": {psnr(image[None].float(), decoded[None].float()):.2f} dB, {bpp:.3f} bpp"
 
 
 def _centre(image: Tensor) -> Tensor:

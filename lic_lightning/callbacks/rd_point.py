@@ -1,5 +1,6 @@
 """At the end of training: the run's RD point, and the curve so far with its BD-rate against the reference."""
 
+from functools import partial
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -48,8 +49,6 @@ class RDPoint(pl.Callback):
         decoder = None if module.freeze_policy.claim(module.codec, module.roles) == "moves" else self.start
         test_sets = trainer.datamodule.test_sets  # type: ignore[attr-defined]
         save_state(codec, self.run.folder / WEIGHTS)
-        for name, images in test_sets.items():  # before the rows, with which the run counts as finished
-            write_comparison(self.run, codec, self.reference, name, images, self.settings)
         judge(
             self.run,
             codec,
@@ -59,5 +58,6 @@ class RDPoint(pl.Callback):
             test_sets,
             self.settings,
             self.cache,
+            partial(write_comparison, self.run, codec, self.reference, self.settings),
         )
         report(self.run, trainer.loggers)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lic_lightning.evaluation.bd_rate import BDRate
-from lic_lightning.evaluation.curve import Curve, without_doubles
+from lic_lightning.evaluation.curve import Curve, refined_name, without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
 from lic_lightning.metrics.table import METRICS, Metric, shown
@@ -24,7 +24,8 @@ log = logging.getLogger("lic.evaluation")
 def report(run: Run, loggers: Iterable[Logger]) -> None:
     """Prints the run's curve so far on each test set, writes it into the run's folder, and sends it to the loggers."""
     rows = read_rows(run.folder.parent)
-    rows = rows.filter(pl.col("curve").is_in([run.curve, run.reference or ""]))
+    shown = filter(None, (run.curve, run.refined_curve, run.reference))
+    rows = rows.filter(pl.col("curve").is_in(list(shown)))
     own = point_metrics(run, rows)
     rows, doubles = without_doubles(rows)
     for double in doubles:
@@ -59,17 +60,20 @@ def points_table(entry: Entry) -> Table:
 
 
 def point_metrics(run: Run, rows: pl.DataFrame) -> dict[str, float]:
-    """The run's own point: `rd/<test set>/<bpp, psnr, ms_ssim, …>`, means over images."""
+    """The run's own points: `rd/<test set>/<bpp, psnr, ms_ssim, …>`, means over images; refined ones as
+    `rd/<test set> refined <preset>/…`."""
     own = rows.filter(pl.col("cell") == run.cell, pl.col("role") == "tuned")
     columns = ["bpp", "bpp_estimated", *(m.column for m in METRICS.values()), "encode_s", "decode_s"]
-    means = own.group_by("test_set").agg(pl.col(columns).mean()).to_dicts()
-    return {f"rd/{m['test_set']}/{c}": m[c] for m in means for c in columns if m[c] is not None}
+    means = own.group_by("test_set", "refined").agg(pl.col(columns).mean()).to_dicts()
+    return {
+        f"rd/{refined_name(m['test_set'], m['refined'])}/{c}": m[c] for m in means for c in columns if m[c] is not None
+    }
 
 
 def bd_metrics(entries: Sequence[Entry]) -> dict[str, float]:
-    """The BD-rates that there are: `bd_rate/<test set>/<metric>`, percent."""
+    """The BD-rates that there are, in percent: `bd_rate/<test set>/<metric>`, of refined curves as points are named."""
     return {
-        f"bd_rate/{entry.curve.place}/{metric}": answer.bd_rate
+        f"bd_rate/{refined_name(entry.curve.place, entry.curve.refined)}/{metric}": answer.bd_rate
         for entry in entries
         for metric, answer in entry.answers.items()
         if isinstance(answer, BDRate)
@@ -91,7 +95,7 @@ def _to_wandb(
 
     from lic_lightning.reports.png import rd_plots  # imports matplotlib
 
-    means = rows.group_by("role", "curve_name", "test_set", "lmbda", maintain_order=True).agg(
+    means = rows.group_by("role", "curve_name", "refined", "test_set", "lmbda", maintain_order=True).agg(
         pl.col("bpp", *(metric.column for metric in metrics_of(entries))).mean()
     )
     table = wandb.Table(columns=list[str | int](means.columns), data=[list(row) for row in means.rows()])

@@ -109,10 +109,9 @@ class RecognitionPoint(lightning.Callback):
                 {**columns, **original_row(s.name, s.image.size(1), s.image.size(2), images.nbytes(index))}
                 for index, s in enumerate(samples)
             ]
-        stride = spec(self.run.codec).stride
         if data.source == "joint":
-            return tuned_rows(codec, named, stride, self.settings, decoder, columns)
-        return reference_rows(codec, named, stride, self.settings, self.cache, columns)
+            return tuned_rows(codec, named, self.run.codec, self.settings, decoder, columns)
+        return reference_rows(codec, named, self.run.codec, self.settings, self.cache, columns)
 
     def _answers(self, data: RecognitionData, codec: nn.Module | None, head: nn.Module) -> Iterable[Answer]:
         ask = Examiner(head, self.info.view)

@@ -21,7 +21,8 @@ BD-rate in percent of each TEST against ANCHOR; negative means fewer bits at equ
 
 ANCHOR and TEST are CompressAI results JSONs, or our results: a run's or a sweep's folder, or a .parquet.
 Of our results, the anchor is the reference that they hold, on the same images as the test (without a
-reference, their only curve); each tuned curve on each test set is a test.
+reference, their only curve, or the only one that is refined as the test is); each tuned curve on each test set is a
+test. Against a classic codec rates are of whole files on both sides, else of strings.
 """
 EXAMPLES = """\
 examples:
@@ -119,6 +120,7 @@ def _anchor(test: Curve, anchors: Sequence[Curve], arguments: argparse.Namespace
     # A JSON does not say what it was measured on: only the caller knows that the images are the same
     unknown = not test.test_set_digest
     fitting = [a for a in anchors if unknown or not a.test_set_digest or same_images(a, test)]
+    fitting = [a for a in fitting if a.refined == test.refined] or fitting
     if not fitting:
         raise RequestError(f"{arguments.anchor} has no curve on the same images ({test.test_set}, {test.domain})")
     if len(fitting) > 1:
@@ -161,8 +163,9 @@ def _print_table(answers: Sequence[dict[str, Any]]) -> None:
 
 def _caption(answers: Sequence[dict[str, Any]]) -> str:
     anchors = sorted({a["anchor"] for a in answers if a["anchor"]})
+    rates = " and ".join(sorted({a["rates"] or "strings" for a in answers}))
     domains = sorted({a["domain"] for a in answers})
-    return f"anchor: {', '.join(anchors) or 'none'}; metric domain: {'; '.join(domains)}"
+    return f"anchor: {', '.join(anchors) or 'none'}; metric domain: {'; '.join(domains)}; rates of {rates}"
 
 
 def _title(answer: dict[str, Any]) -> str:

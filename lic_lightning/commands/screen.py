@@ -114,7 +114,6 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
     import polars as pl
 
     from lic_lightning.codecs.quality import LMBDAS
-    from lic_lightning.codecs.registry import spec
     from lic_lightning.codecs.weights import load_codec
     from lic_lightning.data import DataModule
     from lic_lightning.data.splits import SPLITS
@@ -144,7 +143,7 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
         print(f"the reference at λ {lmbda:g} on {', '.join(test_sets)}", file=sys.stderr)
         reference = load_codec(**{**codec, "lmbda": lmbda, "quality": None})
         columns = {key: example[key] for key in OF_A_REFERENCE} | {"lmbda": lmbda}
-        found += reference_rows(reference, test_sets, spec(codec["name"]).stride, settings, cache, columns)
+        found += reference_rows(reference, test_sets, codec["name"], settings, cache, columns)
     return pl.DataFrame(found, schema=SCHEMA)
 
 

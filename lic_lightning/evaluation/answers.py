@@ -77,7 +77,7 @@ def original_row(name: str, height: int, width: int, nbytes: int) -> Row:
     """The row of an image that no codec of ours touched: the rate is that of its file as it was found."""
     return {
         "image": name,
-        **sides_and_rate(height, width, [nbytes]),
+        **sides_and_rate(height, width, [nbytes], nbytes),
         "digest": "",
         "domain": "8bit",
         **dict.fromkeys(("bpp_estimated", "encode_s", "decode_s", "withheld")),

@@ -6,7 +6,7 @@ only warns about curves that barely overlap. Here such a pair is refused.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,6 +34,7 @@ class BDRate:
     Attributes:
         name: of the test curve; `anchor` that of the other.
         domain: what the metric was computed on ("8bit", "float", "unstated"), and the metric's scale.
+        rates: "strings", or "files" where one of both is a classic codec's.
         bd_rate: percent; negative means that the test needs fewer bits than the anchor at equal quality.
         overlap: in [0, 1], the quality range that both curves share over the range that either covers.
         points: of the test curve.
@@ -50,6 +51,7 @@ class BDRate:
     bd_rate: float
     overlap: float
     points: int
+    rates: Literal["strings", "files"] = "strings"
     interval: tuple[float, float] | None = None
     warnings: tuple[str, ...] = ()
 
@@ -61,6 +63,7 @@ def bd_rate(
 
     Compared on the metric's axis (see `metrics.table`), an accuracy after a monotone refit (see `refit`). The interval
     redraws the images that both curves share, the same ones for all points of both: with few images it is too narrow.
+    Against a classic codec, whose rates are of whole files, the other's are too.
 
     Args:
         anchor: what is compared against.
@@ -76,6 +79,9 @@ def bd_rate(
             less than half of their quality range.
     """
     entry = METRICS[metric]
+    classic = "classic" in (anchor.role, test.role)
+    if classic:
+        anchor, test = whole_files(anchor), whole_files(test)
     test_points = _points(test, entry, "")
     anchor_points = _points(anchor, entry, "anchor: ")
     overlap = _overlap(anchor_points[1], test_points[1])
@@ -97,9 +103,15 @@ def bd_rate(
         bd_rate=value,
         overlap=overlap,
         points=len(test.rate),
+        rates="files" if classic else "strings",
         interval=bounds,
         warnings=(*_warnings(anchor, test, overlap), *filter(None, [unsure])),
     )
+
+
+def whole_files(curve: Curve) -> Curve:
+    """The curve with the rates of its files, headers included, where they are known."""
+    return curve if curve.file_rate is None else replace(curve, rate=curve.file_rate, image_rate=curve.image_file_rate)
 
 
 def _points(curve: Curve, metric: Metric, whose: str) -> Points:
@@ -184,6 +196,9 @@ def _warnings(anchor: Curve, test: Curve, overlap: float) -> Sequence[str]:
         found.append(f"metric domains differ: anchor {anchor.domain}, test {test.domain}; worth 0.3 to 0.4 %")
     if anchor.padding and test.padding and anchor.padding != test.padding:
         found.append(f"paddings differ: anchor {anchor.padding}, test {test.padding}; worth a fifth on odd sizes")
+    if "classic" in (anchor.role, test.role):
+        strings = [curve.name for curve in (anchor, test) if curve.role != "classic" and curve.file_rate is None]
+        found += [f"whole files against strings: the rows of {name} don't say their files' sizes" for name in strings]
     if anchor.images and test.images and set(anchor.images) != set(test.images):
         found.append("the curves were measured on different images")
     found += [f"{curve.name} lacks {point}" for curve in (anchor, test) for point in curve.withheld]

@@ -125,7 +125,7 @@ def classic_row(
         **dict.fromkeys(("reference", "bpp_estimated", "withheld")),
         "lmbda": float(setting),
         "seed": 0,
-        **sides_and_rate(height, width, [len(buffer.getvalue())]),
+        **sides_and_rate(height, width, [len(buffer.getvalue())], len(buffer.getvalue())),
         **measured(metrics, _tensor(pixels), _tensor(decoded)),
         "encode_s": encoded - start,
         "decode_s": decode_s,

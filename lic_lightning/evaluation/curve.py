@@ -45,6 +45,7 @@ class Curve:
         domain: "8bit" or "float" images under the metrics, or "unstated".
         images: names of the test images; empty where only means are known.
         image_rate, image_quality: the same per image, arrays (points, images), where the metric is of images.
+        file_rate, image_file_rate: rate and image_rate of whole files, where every row says their size.
         id, reference: curve ids of this curve and of its anchor.
         withheld: the points left out, each with its λ and the reason.
         place: the test set's name, told apart from others of that name in the same sweep by domain or content.
@@ -62,6 +63,8 @@ class Curve:
     images: tuple[str, ...] = ()
     image_rate: Array | None = None
     image_quality: Mapping[str, Array] = field(default_factory=dict)
+    file_rate: Array | None = None
+    image_file_rate: Array | None = None
     id: str = ""
     role: str = ""
     reference: str | None = None
@@ -84,7 +87,7 @@ def curves(rows: pl.DataFrame) -> list[Curve]:
     Raises:
         CurveError: a curve has two runs at one λ (see `without_doubles`); names both.
     """
-    _, doubles = without_doubles(rows)
+    rows, doubles = without_doubles(rows)
     if doubles:
         raise CurveError("; ".join(doubles))
     keys = ["role", "curve", "test_set_digest", "domain"]
@@ -96,12 +99,14 @@ def without_doubles(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """The rows of the curves that have one run at each λ, and one line on each curve that has not.
 
     Two runs meet where their configs differ in nothing but what a curve's points may differ in: a file of weights that
-    was overwritten between two starts, or two qualities at one λ.
+    was overwritten between two starts, two qualities at one λ, or a refinement, which a run has beside what was
+    analysed. Where two have coded an image alike, that is one row.
     """
     import polars as pl
 
-    from lic_lightning.evaluation.results import run_of_rows
+    from lic_lightning.evaluation.results import MEASURED, run_of_rows
 
+    rows = rows.unique(subset=MEASURED, keep="first", maintain_order=True)
     runs = rows.with_columns(run_of_rows()).unique(["role", "curve", "lmbda", "run", "weights"], maintain_order=True)
     doubled = runs.filter(pl.len().over("role", "curve", "lmbda") > 1)
     lines = []
@@ -120,6 +125,11 @@ def anchor_of(test: Curve, candidates: Sequence[Curve]) -> Curve | None:
         if curve.role == "reference" and curve.id == test.reference and same_images(curve, test):
             return curve
     return None
+
+
+def refined_name(name: str, preset: str | None) -> str:
+    """How people call a curve, or what stands for one, where its latents were refined."""
+    return f"{name} refined {preset}" if preset else name
 
 
 def same_images(a: Curve, b: Curve) -> bool:
@@ -147,7 +157,9 @@ def read_compressai_json(path: Path | str) -> Curve:
     rate = _numbers(path, results, "bpp")
     quality = _qualities(path, results)
     lmbda = _numbers(path, results, "lmbda") if "lmbda" in results else np.full(len(rate), math.nan)
-    if lengths := {len(values) for values in (lmbda, *quality.values())} - {len(rate)}:
+    files = _numbers(path, results, "bpp_file") if "bpp_file" in results else None
+    columns = (lmbda, rate if files is None else files, *quality.values())
+    if lengths := {len(values) for values in columns} - {len(rate)}:
         raise CurveError(f"{path}: lists of {len(rate)} and {lengths.pop()} points")
     order = np.argsort(rate, kind="stable")
     return Curve(
@@ -157,18 +169,23 @@ def read_compressai_json(path: Path | str) -> Curve:
         rate=rate[order],
         quality={metric: values[order] for metric, values in quality.items()},
         domain=str(content.get("domain") or UNSTATED),
+        role=str(content.get("role") or ""),
+        file_rate=None if files is None else files[order],
         codec=str(content.get("name") or path.stem),
     )
 
 
 def as_compressai_json(curve: Curve) -> bytes:
-    """A curve as CompressAI's results JSON, with λ, test set and domain beside its keys."""
+    """A curve as CompressAI's results JSON, with λ, rate of the files, role, test set and domain beside its keys."""
     results = {"bpp": curve.rate.tolist(), **{metric: values.tolist() for metric, values in curve.quality.items()}}
     if not np.isnan(curve.lmbda).any():
         results["lmbda"] = curve.lmbda.tolist()
+    if curve.file_rate is not None:
+        results["bpp_file"] = curve.file_rate.tolist()
     content = {
         "name": curve.name,
         "description": f"{curve.name} on {curve.test_set}: real bytes, mean over images (lic_lightning)",
+        "role": curve.role,
         "test_set": curve.test_set,
         "domain": curve.domain,
         "results": results,
@@ -180,6 +197,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
     first = rows.row(0, named=True)
     of_set = {row["lmbda"]: row for row in rows.filter(image=WHOLE_SET).iter_rows(named=True)}
     rows = rows.filter(rows["image"] != WHOLE_SET)
+    rows = rows.with_columns(bpp_file=8 * rows["file_bytes"] / (rows["width"] * rows["height"]))
     images = tuple(rows["image"].unique(maintain_order=True).to_list())
     points, weights, withheld = {}, {}, []
     for (lmbda,), point in rows.group_by(["lmbda"], maintain_order=True):
@@ -194,7 +212,8 @@ def _curve(rows: pl.DataFrame) -> Curve:
         cells = [[point[image][column] for image in images] for point in points.values()]
         return np.array(cells, dtype=float).reshape(len(points), len(images))
 
-    rate = matrix("bpp")
+    rate, file_rate = matrix("bpp"), matrix("bpp_file")
+    sized = not np.isnan(file_rate).any()
     order = np.argsort(rate.mean(axis=1), kind="stable")
     quality = {m.name: matrix(m.column)[order] for m in METRICS.values() if m.of != "set"}
     quality = {metric: values for metric, values in quality.items() if not np.isnan(values).any()}
@@ -204,7 +223,7 @@ def _curve(rows: pl.DataFrame) -> Curve:
             values = np.array([of_set[lmbda][metric.column] for lmbda in points], dtype=float)[order]
             means |= {} if np.isnan(values).any() else {metric.name: values}
     return Curve(
-        name=first["curve_name"] + (f" refined {first['refined']}" if first["refined"] else ""),
+        name=refined_name(first["curve_name"], first["refined"]),
         test_set=first["test_set"],
         lmbda=np.array(list(points), dtype=float)[order],
         rate=rate.mean(axis=1)[order],
@@ -213,6 +232,8 @@ def _curve(rows: pl.DataFrame) -> Curve:
         images=images,
         image_rate=rate[order],
         image_quality=quality,
+        file_rate=file_rate.mean(axis=1)[order] if sized else None,
+        image_file_rate=file_rate[order] if sized else None,
         id=first["curve"],
         withheld=tuple(withheld),
         weights=tuple(np.array(list(weights.values()), dtype=object)[order]),

@@ -1,4 +1,4 @@
-"""A codec over a test set: one row per image."""
+"""A codec over a test set: one row per image, and one more where it is refined."""
 
 import copy
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from lic_lightning.codecs.latents import cut
 from lic_lightning.codecs.padding import DEFAULT_PADDING, fill
 from lic_lightning.evaluation import classic
-from lic_lightning.evaluation.image_row import Domain, Row, image_row
+from lic_lightning.evaluation.image_row import Domain, Row, image_rows
 from lic_lightning.metrics.image import build_metrics
 from lic_lightning.metrics.table import defaults
 from lic_lightning.parallel import Images, over_images
@@ -27,7 +27,7 @@ class Settings:
         metrics: columns of `metrics.table.METRICS`.
         domain: "8bit" (as files are) or "float".
         padding: of pictures whose sides are no multiples of the codec's stride, see `codecs.padding.PADDINGS`.
-        refine: chooses what is written of each picture; None writes what the analysis gives.
+        refine: of each picture, what is written is chosen once more, beside what the analysis gives; None: that alone.
             A reference is never refined.
         device: "cpu", "cuda", …: the same codec on two devices is two operating points.
         workers: processes that code images side by side, one thread each; 1 codes in this process.
@@ -59,9 +59,9 @@ class Settings:
 
 
 def evaluate(
-    codec: nn.Module, images: Images, stride: int, settings: Settings, decoder: nn.Module | None = None
+    codec: nn.Module, images: Images, name: str, settings: Settings, decoder: nn.Module | None = None
 ) -> list[Row]:
-    """Rows of all images, in their order, each with its `image` name (see `image_row`).
+    """Rows of all images, in their order, each with its `image` name (see `image_rows`); `name` is the codec's.
 
     The networks are copied, in float32 and in the contiguous layout: encoder and decoder must run the same kernels,
     as CompressAI's own tool does, or a mean that differs in its last bit ends the stream.
@@ -72,9 +72,9 @@ def evaluate(
     if settings.refine:
         settings.refine.check(cut(codec))
     copied = None if decoder is None else for_coding(decoder, settings.device)
-    coder = _Coder(for_coding(codec, settings.device), copied, stride, settings)
-    rows = over_images(coder, images, settings.workers, settings.device)
-    return [{"image": name, **row} for name, row in zip(images.names, rows, strict=True)]
+    coder = _Coder(for_coding(codec, settings.device), copied, name, settings)
+    found = over_images(coder, images, settings.workers, settings.device)
+    return [{"image": image, **row} for image, rows in zip(images.names, found, strict=True) for row in rows]
 
 
 def for_coding(codec: nn.Module, device: str = "cpu") -> nn.Module:
@@ -95,17 +95,17 @@ def rate_gap(row: Row) -> str | None:
 
 
 class _Coder:
-    def __init__(self, codec: nn.Module, decoder: nn.Module | None, stride: int, settings: Settings) -> None:
-        self.codec, self.decoder, self.stride, self.settings = codec, decoder, stride, settings
+    def __init__(self, codec: nn.Module, decoder: nn.Module | None, name: str, settings: Settings) -> None:
+        self.codec, self.decoder, self.name, self.settings = codec, decoder, name, settings
         self.metrics = build_metrics(settings.metrics, settings.lpips_trunk)
 
-    def __call__(self, image: Tensor) -> Row:
+    def __call__(self, image: Tensor) -> list[Row]:
         settings = self.settings
-        return image_row(
+        return image_rows(
             image,
             self.codec,
             self.decoder,
-            self.stride,
+            self.name,
             self.metrics,
             settings.domain,
             settings.padding,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from lic_lightning.codecs.fingerprint import codec_fingerprint, combine
-from lic_lightning.codecs.registry import spec
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lic.evaluation")
 
+Show = Callable[[str, Images, list[Row]], None]  # is given a test set with its rows as `image_rows` makes them
+
 
 def judge(
     run: Run,
@@ -39,8 +40,9 @@ def judge(
     test_sets: Mapping[str, Images],
     settings: Settings,
     cache: Path,
+    show: Show | None = None,
 ) -> None:
-    """Writes the rows of a run, and of its reference at the same λ, on all test sets.
+    """Writes the rows of a run, as analysed and refined, and of its reference at the same λ, on all test sets.
 
     Args:
         run: what the rows say of themselves, and where they go.
@@ -51,12 +53,14 @@ def judge(
         test_sets: whole images by name.
         settings: how they are coded.
         cache: folder of the reference's rows, one file per (weights, images, settings).
+        show: what makes pictures of the run's rows, before they are written.
     """
-    stride = spec(run.codec).stride
     columns = {**run.columns(), **claimed}
-    rows = tuned_rows(codec, test_sets, stride, settings, decoder, columns)
+    rows = tuned_rows(codec, test_sets, run.codec, settings, decoder, columns, show)
+    rows = [{**row, "curve": run.refined_curve} if row["refined"] else row for row in rows]
     if reference is not None:
-        rows += reference_rows(reference, test_sets, stride, settings, cache, run.reference_columns())
+        padded = replace(settings, padding=run.reference_padding)
+        rows += reference_rows(reference, test_sets, run.reference_codec, padded, cache, run.reference_columns())
     rows += classic_codec_rows(test_sets, settings, cache)
     write_rows(run.results, rows)
 
@@ -64,27 +68,36 @@ def judge(
 def tuned_rows(
     codec: nn.Module,
     test_sets: Mapping[str, Images],
-    stride: int,
+    name: str,
     settings: Settings,
     decoder: nn.Module | None,
     columns: dict[str, Any],
+    show: Show | None = None,
 ) -> list[Row]:
-    """Rows of a codec on all test sets; `decoder` is the untouched codec that must read its strings, or None."""
-    rows = []
-    for name, images in test_sets.items():
-        coded = evaluate(codec, images, stride, settings, decoder)
+    """Rows of the codec of that name on all test sets; `decoder` is the untouched one that must read its strings."""
+    rows: list[Row] = []
+    for test_set, images in test_sets.items():
+        coded = evaluate(codec, images, name, settings, decoder)
         for row in coded:
             if gap := rate_gap(row):
-                log.warning("real and estimated rate differ on %s, %s", name, gap)
-        about = {**columns, "test_set": name, "test_set_digest": digest(images)}
-        for content, row in zip(image_digests(images), coded, strict=True):
-            rows.append({**about, "image_digest": content, "decoder_found": _found(about, row), **row})
+                log.warning("real and estimated rate differ on %s, %s", test_set, gap)
+        if show:
+            show(test_set, images, coded)
+        about = {**columns, "test_set": test_set, "test_set_digest": digest(images)}
+        rows += [{**about, "decoder_found": _found(about, row), **row} for row in _without_strings(images, coded)]
     return rows
 
 
 def untrained(fingerprint: str, checks: str = "") -> Row:
     """What rows say of the decoder of a codec that nothing was trained of."""
     return {"decoder_fingerprint": fingerprint, "decoder_claim": "untrained", "decoder_checks": checks}
+
+
+def _without_strings(images: Images, coded: list[Row]) -> Iterator[Row]:
+    """Rows with the content of their images."""
+    contents = dict(zip(images.names, image_digests(images), strict=True))
+    for row in coded:
+        yield {"image_digest": contents[row["image"]], **{name: row[name] for name in row.keys() - {"encoded"}}}
 
 
 def _found(columns: Row, row: Row) -> str | None:
@@ -94,24 +107,25 @@ def _found(columns: Row, row: Row) -> str | None:
 def reference_rows(
     reference: nn.Module,
     test_sets: Mapping[str, Images],
-    stride: int,
+    name: str,
     settings: Settings,
     cache: Path,
     columns: dict[str, Any],
 ) -> list[Row]:
-    """Rows of the reference on all test sets, evaluated once per (weights, images, settings) and kept in `cache`.
+    """Rows of the reference, a codec of that name, on all test sets.
 
-    It is not refined: what refinement gains is read off against it.
+    They are made once per (weights, images, settings) and kept in `cache`. None is refined: what refinement gains is
+    read off against them.
     """
     settings = replace(settings, refine=None)
     weights = codec_fingerprint(reference)
     rows = []
-    for name, images in test_sets.items():
-        own = {**columns, "test_set": name, "test_set_digest": digest(images)}
+    for test_set, images in test_sets.items():
+        own = {**columns, "test_set": test_set, "test_set_digest": digest(images)}
 
         def code(images: Images = images, own: dict[str, Any] = own) -> list[Row]:
-            coded = zip(image_digests(images), evaluate(reference, images, stride, settings), strict=True)
-            return [{**own, "image_digest": content, **row} for content, row in coded]
+            coded = evaluate(reference, images, name, settings)
+            return [{**own, **row} for row in _without_strings(images, coded)]
 
         coder = getattr(reference, "coder", None)  # an autoregressive codec has two stream syntaxes
         key = ["reference", weights, coder, own["test_set_digest"], settings.protocol, torch.__version__]
@@ -170,7 +184,8 @@ def _cached(cache: Path, key: list[Any], images: Images, code: Callable[[], list
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]
     path, names = cache / f"{name}.parquet", dict(zip(image_digests(images), images.names, strict=True))
     rows = read_rows(path).to_dicts() if path.is_file() else []
-    if {row["image_digest"] for row in rows} != set(names):  # none yet, or from before rows had the column
+    # None yet, or from before rows had a column
+    if {row["image_digest"] for row in rows} != set(names) or any(row["file_bytes"] is None for row in rows):
         write_rows(path, code())
         rows = read_rows(path).to_dicts()
     return [{**row, "image": names[row["image_digest"]]} for row in rows]

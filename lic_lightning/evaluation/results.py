@@ -49,6 +49,7 @@ SCHEMA: dict[str, Any] = {
     "stream_bytes": pl.List(pl.Int64),
     "bytes": pl.Int64,
     "bpp": pl.Float64,
+    "file_bytes": pl.Int64,  # of the `.lic` file, header included; of classic codecs the same as bytes
     "bpp_estimated": pl.Float64,
     **{column: kind for column, kind in QUALITY.items() if kind is pl.Float64},
     "encode_s": pl.Float64,
@@ -67,12 +68,14 @@ SCHEMA: dict[str, Any] = {
 
 # Null where a row does not name them, and in files written before they were there
 OPTIONAL = (
-    *QUALITY, "weights", "image_digest", "padding", "refined", "decoder_claim", "decoder_checks",
+    *QUALITY, "weights", "image_digest", "padding", "refined", "file_bytes", "decoder_claim", "decoder_checks",
     "decoder_found", "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
 # The same measurement: a sweep holds its reference's rows once per run. Tuned rows are of their cell alone.
 IDENTITY = ("role", "curve", "weights", "test_set_digest", "domain", "lmbda", "image")
+# What two cells have in common where both coded an image alike
+MEASURED = (*IDENTITY, "bpp", "digest", "withheld", "predicted", *QUALITY)
 
 
 class ResultsError(ValueError):
@@ -140,11 +143,14 @@ def _read(file: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         raise ResultsError(f"{file} is not a readable Parquet file: {error}") from error
     rows = rows.with_columns(pl.lit(None).alias(c) for c in OPTIONAL if c not in rows.columns)
-    learned = pl.col("padding").is_null() & (pl.col("role") != "classic")
+    classic = pl.col("role") == "classic"
     if missing := [column for column in SCHEMA if column not in rows.columns]:
         raise ResultsError(f"{file} is not one of our results files: no columns {missing}")
     try:
         rows = rows.select(list(SCHEMA)).cast(pl.Schema(SCHEMA))
-        return rows.with_columns(pl.when(learned).then(pl.lit("zeros")).otherwise("padding").alias("padding"))
+        return rows.with_columns(
+            padding=pl.when(classic).then(None).otherwise(pl.col("padding").fill_null("zeros")),
+            file_bytes=pl.when(classic).then("bytes").otherwise("file_bytes"),
+        )
     except pl.exceptions.PolarsError as error:
         raise ResultsError(f"{file}: a column has a foreign type: {error}") from error

@@ -1,4 +1,4 @@
-"""Crops that runs left in their folders: the same pixels original, reference and tuned, for a slider."""
+"""Crops that runs left in their folders: the same pixels original, reference, tuned and refined, for a slider."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import polars as pl
 from PIL import Image
 
 CROPS = "crops"
-SIDES = ("original", "reference", "tuned")
+SIDES = ("original", "reference", "tuned", "refined")
 CROP = "crop.json"  # beside a picture of each side; written last
 
 
@@ -27,7 +27,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A crop of one image at one λ; `sides` are original, reference (where there is one) and tuned."""
+    """A crop of one image at one λ; `sides` are original, tuned, and where there are ones reference and refined."""
 
     curve: str
     test_set: str
@@ -45,8 +45,8 @@ def comparisons(folder: Path, rows: pl.DataFrame, most: int) -> tuple[list[Compa
     Each curve's lowest λ comes first, where the eye sees most. PSNR and rate come from the rows.
     """
     tuned = rows.filter(role="tuned")
-    points = tuned.unique(["cell"], keep="first").select("cell", "curve", "curve_name", "lmbda").to_dicts()
-    by_cell = {point["cell"]: point for point in points}
+    points = tuned.select("cell", "curve", "curve_name", "lmbda")
+    by_cell = {p["cell"]: p for p in points.unique("cell", keep="first", maintain_order=True).to_dicts()}
     found: dict[tuple[str, str], list[tuple[float, str, Path]]] = {}
     in_run = f"{CROPS}/*/*/{CROP}"
     for sidecar in sorted([*folder.resolve().glob(in_run), *folder.resolve().glob(f"*/{in_run}")]):
@@ -73,7 +73,8 @@ def _comparison(sidecar: Path, tuned: pl.DataFrame, rows: pl.DataFrame) -> Compa
     own = about.row(0, named=True)
     same = {key: own[key] for key in ("test_set_digest", "image", "lmbda", "domain")}
     reference = rows.filter(role="reference", curve=own["reference"] or "", **same).to_dicts()
-    numbers = {"tuned": own, "reference": reference[0] if reference else {}}
+    refined = about.drop_nulls("refined").to_dicts()
+    numbers = {"tuned": own, "reference": reference[0] if reference else {}, "refined": refined[0] if refined else {}}
     pictures = {name: Image.open(file) for name, file in files.items()}
     return Comparison(
         curve=own["curve_name"],

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lic_lightning.evaluation.bd_rate import whole_files
 from lic_lightning.evaluation.curve import Curve
 from lic_lightning.evaluation.gain import ImageGain
 from lic_lightning.metrics.table import Metric
@@ -12,6 +13,8 @@ from lic_lightning.reports.tables import Entry
 from lic_lightning.runs.folder import RunFolder
 
 RATE = "rate (bits per pixel)"
+FILE_RATE = "rate of the whole file, header included (bits per pixel)"
+LEARNED = ("tuned", "reference")
 MOST_DOTS = 4000  # per scatter plot: more make a browser slow
 
 
@@ -28,6 +31,8 @@ def rd_figure(
 ) -> Figure | None:
     """Quality over rate, on axes that span the learned codecs; None where no tuned curve has the metric.
 
+    Beside classic codecs rates are of whole files on both sides, where the rows say them; published ones stay.
+
     Args:
         shown: on one test set.
         metric: on whose axis.
@@ -36,9 +41,12 @@ def rd_figure(
         current_lmbda: λ of the run that just ended, whose point is marked.
     """
     drawn = [curve for curve in shown if metric.name in curve.quality and len(curve.rate)]
-    learned = [curve for curve in drawn if curve.role in ("tuned", "reference")]
+    learned = [curve for curve in drawn if curve.role in LEARNED]
     if not any(curve.role == "tuned" for curve in learned):
         return None
+    ours = [curve for curve in drawn if curve.role != "published"]
+    files = len(ours) > len(learned) and all(curve.file_rate is not None for curve in ours)
+    drawn, learned = ([whole_files(curve) if files else curve for curve in curves] for curves in (drawn, learned))
     series = []
     for curve in drawn:
         raw = curve.quality[metric.name]
@@ -52,20 +60,21 @@ def rd_figure(
                 x=curve.rate.tolist(),
                 y=values.tolist(),
                 paint=chosen[curve.id],
-                width=2.2 if curve in learned else 1.3,
-                size=8 if curve in learned else 6,
+                width=2.2 if curve.role in LEARNED else 1.3,
+                size=8 if curve.role in LEARNED else 6,
                 hover=hover,
                 ring=now[0] if now else None,
             )
         )
     return Figure(
         title=title,
-        x=RATE,
+        x=FILE_RATE if files else RATE,
         y=metric.axis_label,
         series=series,
         alt=f"{metric.axis_label} over bits per pixel of {_names(drawn)}. Numbers: the table of points.",
         x_range=_span(np.concatenate([c.rate for c in learned]), least=0.0),
         y_range=_span(np.concatenate([metric.axis(c.quality[metric.name]) for c in learned])),
+        note="Published curves are of strings, without headers." if files and len(drawn) > len(ours) else "",
     )
 
 

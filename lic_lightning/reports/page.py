@@ -145,7 +145,8 @@ def matrix(entries: Sequence[Entry], metric: Metric) -> dict[str, Any] | None:
 
 def training_plots(runs: Sequence[RunFolder], rows: pl.DataFrame, chosen: Mapping[str, Paint]) -> list[Figure]:
     """One plot per λ, as losses of different λ can't be compared."""
-    known = {row["cell"]: row for row in rows.filter(role="tuned").unique("cell").to_dicts()}
+    tuned = rows.filter(role="tuned").unique("cell", keep="first", maintain_order=True)  # as analysed, refined after it
+    known = {row["cell"]: row for row in tuned.to_dicts()}
     by_lmbda: dict[float, list[tuple[RunFolder, str, Paint]]] = {}
     for run in runs:
         if not (run.validation or run.training):
@@ -200,11 +201,11 @@ def _proof(rows: pl.DataFrame) -> str:
     first = rows.row(0, named=True)
     claim = f"decoder {first['decoder_claim'] or 'not told of'}"
     if reasons := Counter(rows["withheld"].drop_nulls().to_list()):
-        found = "; ".join(f"withheld, {count} of {len(rows)} images: {why}" for why, count in reasons.items())
+        found = "; ".join(f"withheld, {count} of {len(rows)} files: {why}" for why, count in reasons.items())
     elif not first["decoder_checks"]:
         return claim
     else:
-        found = "; ".join(f"{n} of {len(rows)} images {f}" for f, n in Counter(rows["decoder_found"]).items())
+        found = "; ".join(f"{n} of {len(rows)} files {f}" for f, n in Counter(rows["decoder_found"]).items())
     return f"{claim}; {first['decoder_checks'] or 'checks not told of'}: {found}"
 
 

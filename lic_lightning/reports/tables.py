@@ -80,15 +80,17 @@ def protocol(entries: Sequence[Entry]) -> str:
     answers = [a for entry in entries for a in entry.answers.values() if isinstance(a, BDRate)]
     if not answers:
         return ""
-    paddings, refined = (
-        "; ".join(sorted({value for entry in entries if (value := getattr(entry.curve, key))}))
-        for key in ("padding", "refined")
+    sides = [entry.curve for entry in entries], [entry.anchor for entry in entries if entry.anchor]
+    paddings, of_anchors, refined = (
+        "; ".join(sorted({value for curve in curves if (value := getattr(curve, key))}))
+        for key, curves in (("padding", sides[0]), ("padding", sides[1]), ("refined", sides[0]))
     )
     methods, domains = ("; ".join(sorted({getattr(a, key) for a in answers})) for key in ("method", "domain"))
     return (
         f"BD-rate in percent against the reference, negative is better; {methods} on means over the test set "
         f"[95 % paired bootstrap over images]; metric domain: {domains}"
         + (f"; padding: {paddings}" if paddings else "")
+        + (f", of the reference {of_anchors}" if of_anchors not in ("", paddings) else "")
         + (f"; refined: {refined}, the reference is not." if refined else ".")
     )
 
@@ -177,6 +179,7 @@ def _point(curve: Curve, index: int) -> dict[str, Any]:
         "lmbda": curve.lmbda[index],
         "weights": curve.weights[index],
         "bpp": curve.rate[index],
+        "bpp_file": "" if curve.file_rate is None else curve.file_rate[index],
         **_means({metric: values[index] for metric, values in curve.quality.items()}),
     }
 

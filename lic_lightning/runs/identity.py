@@ -75,6 +75,7 @@ def run_of(cfg: DictConfig, folder: Path) -> Run:
         folder=folder,
         cell=cell_id(cfg),
         curve=curve_id(cfg),
+        refined_curve=refined_curve_id(cfg),
         reference=reference_id(cfg) if reference else None,
         reference_name=f"{reference.name} {Path(reference.weights).stem} (reference)" if reference else "",
         codec=cfg.rows.codec,
@@ -86,6 +87,8 @@ def run_of(cfg: DictConfig, folder: Path) -> Run:
         weights="" if cfg.start is None else weights_id(cfg, "codec.weights"),
         weights_name=weights_name(cfg),
         reference_weights=weights_id(cfg, "reference.codec.weights") if reference else "",
+        reference_codec=reference.name if reference else "",
+        reference_padding=_reference_padding(cfg),
     )
 
 
@@ -103,14 +106,19 @@ def cell_id(cfg: DictConfig) -> str:
 
 
 def curve_id(cfg: DictConfig) -> str:
-    """12 hex digits that the runs of one curve share: their meaning but for λ and quality, weights as written.
+    """12 hex digits that the runs of one curve share: their meaning but for λ, quality and refinement, weights as
+    written.
 
-    So `…/${lmbda}.pth.tar` is one curve, and two files are two.
+    So `…/${lmbda}.pth.tar` is one curve, two files are two, and what is analysed is the same whether it is refined too.
     """
-    content = _content(cfg, lambda path, written: _in_a_curve(cfg, path, written))
-    del content["lmbda"]
-    content["codec"].pop("quality", None)
+    content = _in_curves(cfg)
+    content["evaluation"].pop("refine", None)
     return _hash(content)
+
+
+def refined_curve_id(cfg: DictConfig) -> str:
+    """The same of the refined latents; "" where the config refines none."""
+    return _hash(_in_curves(cfg)) if cfg.evaluation.get("refine") else ""
 
 
 def reference_id(cfg: DictConfig) -> str:
@@ -119,7 +127,19 @@ def reference_id(cfg: DictConfig) -> str:
     content = _as_written(OmegaConf.select(cfg, node))
     kept = {key: value for key, value in content.items() if key not in ("lmbda", "quality")}
     weights = _in_a_curve(cfg, f"{node}.weights", kept["weights"])
-    return _hash({**kept, "weights": weights, "padding": cfg.evaluation.padding})
+    return _hash({**kept, "weights": weights, "padding": _reference_padding(cfg)})
+
+
+def _reference_padding(cfg: DictConfig) -> str:
+    """Its own, or that of what is judged against it."""
+    return str(cfg.reference.get("padding", cfg.evaluation.padding))
+
+
+def _in_curves(cfg: DictConfig) -> dict[str, Any]:
+    content = _content(cfg, lambda path, written: _in_a_curve(cfg, path, written))
+    del content["lmbda"]
+    content["codec"].pop("quality", None)
+    return content
 
 
 def _content(cfg: DictConfig, weights: Callable[[str, str], str]) -> dict[str, Any]:

@@ -20,9 +20,11 @@ class Run:
 
     Attributes:
         cell: hash of the config that matters; the folder's name in a sweep.
-        curve: the same hash without λ: runs of equal `curve` are the points of one curve.
+        curve: the same hash without λ and refinement: runs of equal `curve` are the points of one curve.
+        refined_curve: that of what the run refines; "" where it refines nothing.
         reference: curve id of what the run is judged against; None where `reference=none`.
         weights, reference_weights: what they start from, by content (`identity.weights_id`).
+        reference_codec, reference_padding: what the reference is, and how its pictures are padded.
         weights_name: of a file or run that the whole curve starts from; "" where λ or the codec's name says it.
     """
 
@@ -40,6 +42,9 @@ class Run:
     weights: str = ""
     weights_name: str = ""
     reference_weights: str = ""
+    reference_codec: str = ""
+    reference_padding: str = ""
+    refined_curve: str = ""
 
     @property
     def curve_name(self) -> str:
@@ -77,5 +82,6 @@ class Run:
             "reference": None,
             **dict.fromkeys(("category", "freeze"), ""),
             "seed": 0,
+            "codec": self.reference_codec,
             "weights": self.reference_weights,
         }

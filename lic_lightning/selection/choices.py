@@ -24,7 +24,8 @@ def candidates(rows: pl.DataFrame, categories: Collection[str]) -> pl.DataFrame:
     """The rows that can be chosen: each category's encoder and the reference on each category's test split.
 
     Returns:
-        The rows at every λ of the sweep, with the columns `encoder` and `cost` = bpp + λ·MSE (of 8-bit values).
+        The rows at every λ of the sweep, of latents as analysed, with the columns `encoder` and `cost` = bpp + λ·MSE
+        (of 8-bit values).
 
     Raises:
         ChoicesError: the runs are for another objective, an encoder stands twice or lacks a photograph, or the
@@ -33,6 +34,7 @@ def candidates(rows: pl.DataFrame, categories: Collection[str]) -> pl.DataFrame:
     names = list(categories)
     chosen = rows.filter(
         pl.col("test_set").is_in(names)
+        & pl.col("refined").is_null()
         & ((pl.col("role") == "reference") | ((pl.col("role") == "tuned") & pl.col("category").is_in(names)))
     ).with_columns(
         encoder=pl.when(role="reference").then(pl.lit(REFERENCE)).otherwise("category"),

@@ -18,7 +18,7 @@ from lic_lightning.codecs.layers.wam import WindowAttention
 from lic_lightning.codecs.registry import build, spec
 from lic_lightning.codecs.roles import parameters_by_role
 from lic_lightning.codecs.weights import load_codec
-from lic_lightning.evaluation.image_row import image_row
+from lic_lightning.evaluation.image_row import image_rows
 
 PARAMETERS = {
     "g_a1.0.0": 162_816,
@@ -102,7 +102,7 @@ def test_the_decoder_of_segpic_divides_in_its_gdn(full: nn.Module) -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(128, 192), (100, 77)])
 def test_the_decoder_reads_what_the_encoder_wrote(codec: nn.Module, height: int, width: int) -> None:
-    row = image_row(photograph(height, width), codec, copy.deepcopy(codec), stride=64, metrics={})
+    (row,) = image_rows(photograph(height, width), codec, copy.deepcopy(codec), name="segpic", metrics={})
     assert row["withheld"] is None
     assert len(row["stream_bytes"]) == 4
     assert all(size > 50 for size in row["stream_bytes"]), "a stream carries nothing, so nothing was shown"
@@ -199,7 +199,7 @@ def test_an_image_of_several_strips_is_judged_like_any_other(codec: nn.Module, m
     """Evaluation takes the transforms' work from coding: a block that ran several times must not be taken for once."""
     monkeypatch.setattr(strips, "STRIP", 2**9)
     image = photograph(360, 190)
-    row = image_row(image, codec, None, stride=64, metrics={})
+    (row,) = image_rows(image, codec, None, name="segpic", metrics={})
     with torch.no_grad():
         likelihoods = codec(padded(image))["likelihoods"]
     bits = -sum(likelihood.log2().sum().item() for likelihood in likelihoods.values())

@@ -115,7 +115,7 @@ def test_eval_model_agrees_with_our_evaluation(
     theirs = json.loads(capsys.readouterr().out)["results"]
 
     images = FolderDataset(folder)
-    rows = evaluate(tiny(), images, 64, Settings())
+    rows = evaluate(tiny(), images, "mbt2018-mean", Settings())
     ours = {key: sum(row[key] for row in rows) / len(rows) for key in ("bpp", "psnr", "ms_ssim")}
     assert theirs["bpp"][0] == pytest.approx(ours["bpp"], abs=1e-6)
     assert theirs["psnr-rgb"][0] == pytest.approx(ours["psnr"], abs=1e-3)

@@ -179,15 +179,15 @@ def test_a_withheld_point_says_why(sweep):
     name_cells(sweep)
     text = page(sweep).text
     assert "point left out, λ 0.013: cross-decode: 1 value differs" in text
-    assert "withheld, 10 of 10 images: cross-decode: 1 value differs" in text
+    assert "withheld, 10 of 10 files: cross-decode: 1 value differs" in text
     assert "1 point withheld" in text
 
 
 @pytest.mark.parametrize(
     ("claim", "checks", "found", "proof"),
     [
-        ("fixed", "guard, cross-decode", "passed", "decoder fixed; guard, cross-decode: 10 of 10 images passed"),
-        ("fixed", "cross-decode", "passed", "decoder fixed; cross-decode: 10 of 10 images passed"),
+        ("fixed", "guard, cross-decode", "passed", "decoder fixed; guard, cross-decode: 10 of 10 files passed"),
+        ("fixed", "cross-decode", "passed", "decoder fixed; cross-decode: 10 of 10 files passed"),
         ("moves", "", None, "decoder moves"),
         (None, None, None, "decoder not told of"),  # rows from before these columns
     ],

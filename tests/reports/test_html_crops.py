@@ -13,7 +13,11 @@ from skimage import data as skimage_data
 
 from lic_lightning.callbacks.comparison import write_comparison
 from lic_lightning.codecs.registry import build
+from lic_lightning.codecs.weights import load_codec
 from lic_lightning.evaluation.evaluate import Settings
+from lic_lightning.evaluation.image_row import image_rows
+from lic_lightning.objectives import MSE
+from lic_lightning.refinement import Refinement
 from lic_lightning.runs.run import Run
 
 
@@ -36,7 +40,7 @@ class TwoPhotographs:
 @pytest.fixture
 def run(tmp_path):
     empty = dict.fromkeys(("cell", "curve", "reference", "reference_name", "category", "freeze", "objective"), "")
-    return Run(folder=tmp_path, codec="mbt2018-mean", lmbda=0.013, seed=0, **empty)
+    return Run(folder=tmp_path, codec="mbt2018-mean", lmbda=0.013, seed=0, reference_padding="zeros", **empty)
 
 
 @pytest.fixture
@@ -47,8 +51,18 @@ def codec():
     return network
 
 
+def write(run, codec, reference, refine=None):
+    settings, test_set = Settings(metrics=[], refine=refine), TwoPhotographs()
+    rows = [
+        {"image": name, **row}
+        for index, name in enumerate(test_set.names)
+        for row in image_rows(test_set[index].image, codec, None, run.codec, {}, refine=refine)
+    ]
+    write_comparison(run, codec, reference, settings, "two", test_set, rows)
+
+
 def test_the_crop_is_the_centre_of_the_photograph(run, codec):
-    write_comparison(run, codec, codec, "two", TwoPhotographs(), Settings())
+    write(run, codec, codec)
     original = np.asarray(Image.open(run.folder / "crops" / "two" / "0" / "original.png"))
     height, width = TwoPhotographs.pixels[0].shape[:2]
     top, left = (height - 256) // 2, (width - 256) // 2
@@ -56,13 +70,21 @@ def test_the_crop_is_the_centre_of_the_photograph(run, codec):
 
 
 def test_the_sidecar_says_what_it_shows(run, codec):
-    write_comparison(run, codec, codec, "two", TwoPhotographs(), Settings())
+    write(run, codec, codec)
     content = json.loads((run.folder / "crops" / "two" / "1" / "crop.json").read_text())
     about = {"test_set": "two", "image": "chelsea.png", "image_digest": "content of chels"}
     assert content == {**about, "sides": ["original", "reference", "tuned"]}
 
 
 def test_without_a_reference_there_are_two_sides(run, codec):
-    write_comparison(run, codec, None, "two", TwoPhotographs(), Settings())
+    write(run, codec, None)
     names = sorted(path.name for path in (run.folder / "crops" / "two" / "0").iterdir())
     assert names == ["crop.json", "original.png", "tuned.png"]
+
+
+def test_what_is_refined_stands_beside_what_was_analysed(run):
+    codec = load_codec("mbt2018-mean", weights="shipped", lmbda=0.013)
+    write(run, codec, codec, Refinement("fast", MSE(0.013)))
+    folder = run.folder / "crops" / "two" / "1"
+    assert json.loads((folder / "crop.json").read_text())["sides"] == ["original", "reference", "tuned", "refined"]
+    assert (folder / "refined.png").read_bytes() != (folder / "tuned.png").read_bytes()

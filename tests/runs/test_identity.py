@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from lic_lightning.codecs.registry import build
 from lic_lightning.codecs.weights import save_state
 from lic_lightning.evaluation.results import read_rows
-from lic_lightning.runs.identity import CONF, cell_id, curve_id, reference_id, run_of
+from lic_lightning.runs.identity import CONF, cell_id, curve_id, reference_id, refined_curve_id, run_of
 
 Lic = Callable[..., Path]
 
@@ -66,8 +66,17 @@ def test_what_is_coded_under_another_padding_is_another_point_and_another_refere
 def test_what_is_refined_is_another_point_against_the_same_reference() -> None:
     plain, refined = config(), config("refine=fast")
     assert cell_id(plain) != cell_id(refined)
-    assert curve_id(plain) != curve_id(refined)
+    assert curve_id(plain) == curve_id(refined), "what is analysed is the same"
+    assert refined_curve_id(refined) not in ("", curve_id(refined), refined_curve_id(config("refine=medium")))
+    assert refined_curve_id(plain) == ""
     assert reference_id(plain) == reference_id(refined)
+
+
+def test_a_reference_may_have_a_padding_of_its_own() -> None:
+    own, zeros = config("reference=shipped_zeros"), config("reference=shipped", "evaluation.padding=zeros")
+    assert run_of(own, Path()).reference_padding == "zeros"
+    assert reference_id(own) == reference_id(zeros) != reference_id(config("reference=shipped"))
+    assert curve_id(own) != curve_id(zeros)
 
 
 def test_one_file_a_lambda_is_one_curve_and_two_files_are_two(tmp_path: Path, files: list[Path]) -> None:

@@ -58,6 +58,11 @@ def possible(content: list[dict[str, Any]]) -> pl.DataFrame:
     return candidates(pl.DataFrame(content, SCHEMA), CATEGORIES)
 
 
+def test_refined_rows_beside_those_as_analysed_change_no_choice() -> None:
+    refined = [{**one, "refined": "medium", "curve": "other", "bpp": 0.01} for one in rows() if one["role"] == "tuned"]
+    assert possible(rows() + refined).equals(possible(rows()))
+
+
 def encoders(chosen: pl.DataFrame, way: str, test_set: str) -> set[str]:
     return set(chosen.filter(way=way, test_set=test_set)["encoder"])
 

@@ -22,7 +22,7 @@ from lic_lightning.codecs.freeze import FreezePolicy
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data.batch import Batch
 from lic_lightning.data.recognition import Features
-from lic_lightning.evaluation.image_row import image_row
+from lic_lightning.evaluation.image_row import image_rows
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.modules.codec_module import CodecModule
 from lic_lightning.modules.head_module import HeadModule
@@ -149,7 +149,7 @@ def test_the_guard_stops_the_run_and_names_the_tensor(
 def test_the_cross_decode_withholds_the_point(sabotage: Sabotage, codec: nn.Module, image: torch.Tensor) -> None:
     reference = copy.deepcopy(codec)
     sabotage(codec)
-    row = image_row(image, codec, reference, stride=64, metrics={})
+    (row,) = image_rows(image, codec, reference, name="mbt2018-mean", metrics={})
     assert row["withheld"].startswith("cross-decode")
 
 
@@ -157,7 +157,7 @@ def test_an_honest_run_passes_guard_and_cross_decode(codec: nn.Module, image: to
     reference = copy.deepcopy(codec)
     fit(codec, image, Guard())
     assert not torch.equal(codec.g_a[0].weight, reference.g_a[0].weight), "the encoder did not train"
-    row = image_row(image, codec.eval(), reference, stride=64, metrics={})
+    (row,) = image_rows(image, codec.eval(), reference, name="mbt2018-mean", metrics={})
     assert row["withheld"] is None
     assert row["bytes"] > 100, "the strings carry nothing, so nothing was shown"
 
