@@ -88,7 +88,7 @@ class Problem:
         faster = y_hat.contiguous(memory_format=torch.channels_last)
         with torch.autocast(y_hat.device.type, torch.bfloat16):
             x_hat = self.own.synthesise(replace(self.plain, y_hat=faster))
-        return self.weighed(x_hat[:, :, *self.visible].float())
+        return self.weighed(x_hat[:, :, *self.visible].float().clamp(0, 1))  # as 8 bits clip it
 
     def weighed(self, x_hat: Tensor) -> Tensor:
         """λD in bits of the visible part (1,3,H,W) of a reconstruction."""

@@ -1,4 +1,4 @@
-"""A photograph's latents, refined: annealing, then flips, then whichever is cheaper as it is written."""
+"""A photograph's latents, refined: searched, then whichever is cheaper as it is written."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor
 from lic_lightning.codecs.latents import Cut, Latents, LatentsError, TransformCut
 from lic_lightning.codecs.padding import Frame, to_8bit
 from lic_lightning.codecs.tiled import synthesis, synthesis_grid
+from lic_lightning.refinement.mean_field import Descent, mean_field
 from lic_lightning.refinement.problem import Objective, Problem, Window, problem_of
-from lic_lightning.refinement.rdoq import rdoq
 from lic_lightning.refinement.sga import Annealing, sga
 
 LARGEST = 4_000_000  # pixels that are refined at once
@@ -25,17 +25,25 @@ REACH = 3  # cells around them whose pixels they change, and again around those 
 
 
 class Preset(NamedTuple):
-    """How much is searched: annealing, see `sga`, then sweeps of flips; measured in experiments/refinement."""
+    """How much is searched, measured in experiments/refinement.
 
-    annealing: Annealing | None
-    sweeps: int
+    Attributes:
+        descent: by mean field.
+        annealing: by SGA, of codecs whose symbols are the context of others.
+    """
+
+    descent: Descent
+    annealing: Annealing
 
 
-FEWEST = Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)  # "fast" where flips can't be told
 PRESETS = {
-    "fast": Preset(None, 4),
-    "medium": Preset(Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5), 4),
-    "slow": Preset(Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7), 7),
+    "fast": Preset(Descent(steps=4, rate=0.35, momentum=0.4), Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)),
+    "medium": Preset(
+        Descent(steps=12, rate=0.25, momentum=0.5), Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5)
+    ),
+    "slow": Preset(
+        Descent(steps=40, rate=0.25, momentum=0.6), Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7)
+    ),
 }
 
 
@@ -96,7 +104,7 @@ class Refinement:
         return min(written(own, plain), refined, key=lambda candidate: written_cost(problem, candidate))
 
     def search(self, problem: Problem, y_hat: Tensor) -> Tensor:
-        """y after annealing and flips; if it is large tile by tile, each beside what its neighbours have become."""
+        """y after the search; if it is large tile by tile, each beside what its neighbours have become."""
         if problem.pixels <= LARGEST or not isinstance(problem.own, TransformCut):
             return self._search(problem, y_hat)
         found = y_hat.clone()
@@ -106,12 +114,10 @@ class Refinement:
         return found
 
     def _search(self, problem: Problem, y_hat: Tensor) -> Tensor:
-        annealing, sweeps = PRESETS[self.preset]
-        if problem.own.context:  # a flip would move the means that come after it
-            return sga(problem, y_hat, annealing or FEWEST)
-        if annealing is not None:
-            y_hat = problem.moved(y_hat, problem.rounded(sga(problem, y_hat, annealing)))
-        return rdoq(problem, y_hat, sweeps)
+        descent, annealing = PRESETS[self.preset]
+        if problem.own.context:  # a symbol's bits are not its own then
+            return sga(problem, y_hat, annealing)
+        return mean_field(problem, y_hat, descent)
 
 
 def written(own: Cut, latents: Latents) -> Written:

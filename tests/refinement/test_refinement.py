@@ -18,8 +18,8 @@ from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.objectives import MSE, MSSSIM
 from lic_lightning.refinement import PRESETS, Refinement, refinement
+from lic_lightning.refinement.mean_field import distortion_gradient
 from lic_lightning.refinement.problem import Problem, Target, problem_of
-from lic_lightning.refinement.rdoq import distortion_gradient
 from lic_lightning.runs.identity import CONF
 
 LMBDA = 0.0067
@@ -103,7 +103,7 @@ def test_ms_ssim_is_refined_by_its_own_objective(shipped: nn.Module) -> None:
 def test_a_picture_that_refinement_makes_dearer_keeps_its_plain_latents(
     shipped: nn.Module, photograph: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refinement, "rdoq", lambda problem, y_hat, sweeps: problem.rounded(y_hat + 1))
+    monkeypatch.setattr(refinement, "mean_field", lambda problem, y_hat, descent: problem.rounded(y_hat + 1))
     refined = FileCodec("mbt2018-mean", shipped, refine=Refinement("fast", MSE(LMBDA)))
     assert refined.encode(photograph) == FileCodec("mbt2018-mean", shipped).encode(photograph)
 
@@ -157,7 +157,7 @@ def test_an_error_in_the_margin_counts_only_where_it_reaches_the_picture(
     image = photograph[:, :, :70].contiguous()  # 29 pixels of margin on the left
     problem = analysed(shipped, image)
     with torch.no_grad():
-        _, gradient = distortion_gradient(problem, problem.rounded(problem.y))
+        gradient = distortion_gradient(problem, problem.rounded(problem.y))
     assert gradient[..., 0].abs().sum() < gradient[..., 3].abs().sum() / 3
 
 
