@@ -1,7 +1,7 @@
 """Deltas: what a tuned encoder changes in the codec that it was tuned from, in one file.
 
 One decoder is deployed; each encoder comes as a delta. Tensors are stored whole and exact, not as differences: an
-encoder read back writes the same bytes, bit for bit.
+encoder read back writes the same bytes, bit for bit. Of another analysis all are stored, and their names say which.
 """
 
 import copy
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from lic_lightning.codecs.analysis import analysis_in, analysis_of, put_analysis
 from lic_lightning.codecs.described import described, load_described
 from lic_lightning.codecs.fingerprint import codec_fingerprint
 from lic_lightning.codecs.registry import spec
@@ -57,10 +58,12 @@ def delta(name: str, base: nn.Module, tuned: nn.Module, category: str, lmbda: fl
     """What differs between two codecs registered as `name`.
 
     Raises:
-        DeltaError: a decoder-side tensor differs, or a shape.
+        DeltaError: a decoder-side tensor differs, or a shape; the base is no deployed codec.
     """
-    before, roles = dict(named_tensors(base)), tensor_roles(base, spec(name).roles)
-    changed = {n: t.detach().cpu() for n, t in named_tensors(tuned) if not t.equal(before[n])}
+    if found := analysis_of(base):
+        raise DeltaError(f"the base has the analysis {found}: name the deployed codec, with its own (--base shipped)")
+    before, roles = dict(named_tensors(base)), tensor_roles(tuned, spec(name).roles)
+    changed = {n: t.detach().cpu() for n, t in named_tensors(tuned) if n not in before or not t.equal(before[n])}
     if moved := [n for n in changed if roles[n] != "encoder"]:
         raise DeltaError(
             f"the decoder moved ({moved[0]} and {len(moved) - 1} more tensors): a delta is of an encoder under the "
@@ -99,6 +102,7 @@ def apply_delta(base: nn.Module, made: Delta) -> nn.Module:
 
     Raises:
         DeltaError: the delta was made against another codec.
+        ValueError: its analysis is not registered here.
     """
     if (found := codec_fingerprint(base)) != made.info.base:
         raise DeltaError(
@@ -106,6 +110,8 @@ def apply_delta(base: nn.Module, made: Delta) -> nn.Module:
             f"{made.info.lmbda:g}), but these weights are {found[:12]}"
         )
     codec = copy.deepcopy(base)
+    if analysis := analysis_in(made.tensors):
+        put_analysis(analysis, made.info.codec, codec)
     tensors = dict(named_tensors(codec))
     for name, tensor in made.tensors.items():
         tensors[name].data.copy_(tensor)

@@ -1,8 +1,9 @@
-"""The codecs by name. A codec is one file that calls `register`; nothing else lists it.
+"""The codecs by name, and the networks that may stand for their g_a. Each is one file that registers it; nothing else
+lists it.
 
-Files are found in `networks/`, among the entry points of installed packages (group `lic_lightning.codecs`, each a
-module), and by the environment variable LIC_PLUGINS, which names modules with commas between them. Not by a config or
-a .lic file: these come from other people too, and importing runs code.
+Files are found in `networks/` and `analyses/`, among the entry points of installed packages (group
+`lic_lightning.codecs`, each a module), and by the environment variable LIC_PLUGINS, which names modules with commas
+between them. Not by a config or a .lic file: these come from other people too, and importing runs code.
 """
 
 import difflib
@@ -13,10 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-import lic_lightning.codecs.networks as networks
+from lic_lightning.codecs import analyses, networks
 from lic_lightning.codecs.latents import cut
 from lic_lightning.codecs.quantization import convert_entropy_models
 from lic_lightning.codecs.roles import RoleTable, tensor_roles
@@ -24,6 +26,7 @@ from lic_lightning.codecs.roles import RoleTable, tensor_roles
 ENTRY_POINTS, PLUGINS = "lic_lightning.codecs", "LIC_PLUGINS"
 
 Sizes = dict[str, int]
+Named = TypeVar("Named")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class CodecSpec:
     Attributes:
         build: constructor, called with the sizes as keywords (`N`, and `M` where the codec has one).
         sizes: per quality (1 = lowest rate) the sizes of the paper or zoo.
-        sizes_of: the sizes that a state dict was trained with.
+        sizes_of: the sizes that a state dict was trained with, by its decoder: g_a may be another network.
         roles: module prefixes to roles (see `roles.tensor_roles`).
         stride: height and width must be multiples of it; evaluation pads to it.
         zoo: CompressAI publishes weights under this name.
@@ -53,7 +56,10 @@ class CodecSpec:
     rename: Callable[[nn.Module, dict[str, Tensor]], dict[str, Tensor]] | None = None
 
 
+Analysis = Callable[[Any, int, int], nn.Module]  # of the codec's own g_a, its size N and the channels M of y
+
 _SPECS: dict[str, CodecSpec] = {}
+_ANALYSES: dict[str, Analysis] = {}
 
 
 def register(spec: CodecSpec) -> CodecSpec:
@@ -64,10 +70,23 @@ def register(spec: CodecSpec) -> CodecSpec:
     return spec
 
 
+def register_analysis(name: str, build: Analysis) -> None:
+    """Adds a network for `codec.analysis=NAME`, see `codecs.analysis`; a second one of the same name is an error.
+
+    Args:
+        name: without a dot, as tensors are named after it.
+        build: called with the codec's own g_a, which has its weights and may be taken up, and with N and M.
+    """
+    if name in _ANALYSES:
+        raise ValueError(f"an analysis named {name!r} is registered already")
+    _ANALYSES[name] = build
+
+
 @cache
 def _import_all() -> None:
-    for module in pkgutil.iter_modules(networks.__path__):
-        importlib.import_module(f"{networks.__name__}.{module.name}")
+    for package in (networks, analyses):
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
     plugins = [entry.value for entry in entry_points(group=ENTRY_POINTS)]
     for plugin in [*plugins, *filter(None, os.environ.get(PLUGINS, "").split(","))]:
         try:
@@ -92,11 +111,32 @@ def spec(name: str) -> CodecSpec:
     Raises:
         ValueError: there is none; the message lists the names and the nearest one.
     """
-    if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
+    _import_all()
+    return _named("codec", name, _SPECS)
+
+
+def analysis_names() -> list[str]:
+    """Names of all analyses, sorted."""
+    _import_all()
+    return sorted(_ANALYSES)
+
+
+def analysis(name: str) -> Analysis:
+    """What builds the analysis registered as `name`.
+
+    Raises:
+        ValueError: there is none; the message lists the names and the nearest one.
+    """
+    _import_all()
+    return _named("analysis", name, _ANALYSES)
+
+
+def _named(kind: str, name: str, known: Mapping[str, Named]) -> Named:
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"unknown codec {name!r}{hint}; known: {', '.join(names())}")
-    return _SPECS[name]
+        raise ValueError(f"unknown {kind} {name!r}{hint}; known: {', '.join(sorted(known))}")
+    return known[name]
 
 
 def build(name: str, quality: int, N: int | None = None, M: int | None = None) -> nn.Module:

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from lic_lightning.codecs import entropy
+from lic_lightning.codecs.analysis import analysis_in, put_analysis
 from lic_lightning.codecs.networks.autoregressive import set_coder
 from lic_lightning.codecs.quality import quality_of
-from lic_lightning.codecs.registry import build, spec
+from lic_lightning.codecs.registry import analysis_names, build, spec
 from lic_lightning.codecs.shipped import shipped_lmbdas, shipped_path
 from lic_lightning.files import write_atomically
 
@@ -40,6 +41,7 @@ def load_codec(
     quality: int | None = None,
     N: int | None = None,
     M: int | None = None,
+    analysis: str | None = None,
     coder: str | None = None,
 ) -> nn.Module:
     """A codec ready to code: with its weights, in float32, its CDFs built.
@@ -52,14 +54,17 @@ def load_codec(
         quality: 1 to 8, picks the sizes of an untrained codec and the zoo's weights.
         N: overrides the size of `quality`; with weights it must agree with them.
         M: likewise.
+        analysis: a network in the place of g_a, see `codecs.analysis`: that of the weights, or a new one beside weights
+            that have the codec's own. None takes what the weights have.
         coder: stream syntax of an autoregressive codec, "serial" (default) or "compressai", see its network.
 
     Raises:
         WeightsError: weights not found, unreadable, or of another architecture.
-        ValueError: unknown codec, quality, size or coder.
+        ValueError: unknown codec, quality, size, analysis or coder; an analysis that is not for this codec.
     """
     quality = quality or quality_of(lmbda, metric)
     state = _find(name, weights, lmbda, metric, quality)
+    found = None if state is None else analysis_in(state)
     if state is None:
         codec = build(name, quality, N, M)
     else:
@@ -70,7 +75,18 @@ def load_codec(
         codec = build(name, min(spec(name).sizes), **sizes)
         if rename := spec(name).rename:
             state = rename(codec, state)
+        if found is not None:
+            if found not in analysis_names():
+                raise WeightsError(
+                    f"the weights {weights!r} have the analysis {found}, which nothing registers here (LIC_PLUGINS); "
+                    f"known: {', '.join(analysis_names())}"
+                )
+            put_analysis(found, name, codec)
         _put(codec, state, f"{name} ({sizes}) from {weights!r}")
+    if found is not None and analysis not in (None, found):
+        raise WeightsError(f"codec.analysis={analysis}, but the weights {weights!r} have the analysis {found}")
+    if found is None and analysis is not None:
+        put_analysis(analysis, name, codec)
     if coder is not None:
         set_coder(codec, coder)
     entropy.apply_masks(codec)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import nn
 
+from lic_lightning.codecs.analysis import analysis_of
 from lic_lightning.codecs.delta import Delta, write_delta
 from lic_lightning.codecs.entropy import CDF_BUFFERS
 from lic_lightning.codecs.roles import named_tensors
@@ -98,7 +99,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--delta", action="store_true", help="only what the run changed: an encoder for `lic encode --encoders`"
     )
-    parser.add_argument("--base", metavar="W", help="with --delta: weights the run started from, if files of their own")
+    parser.add_argument("--base", metavar="W", help="with --delta: the base's weights: shipped, zoo or a file")
     args = parser.parse_args(argv)
     if args.base and not args.delta:
         parser.error("--base goes with --delta")
@@ -109,6 +110,12 @@ def main(argv: list[str]) -> int:
         return 0
     codec = export(args.run, args.out, args.codec, args.force)
     print(f"{args.out}: {type(codec).__name__}, {sum(p.numel() for p in codec.parameters()):,} parameters")
+    if found := analysis_of(codec):
+        print(
+            f"warning: plain CompressAI can't load this: its g_a is the analysis {found}; "
+            "--delta exports the encoder alone, for whoever has the base",
+            file=sys.stderr,
+        )
     if not rebuilds_cdfs(codec):
         print(
             "warning: CompressAI would build other CDFs from these weights than the decoder has; "

@@ -27,8 +27,9 @@ one they are unknown: run one cell first. Disk is two checkpoints with Adam's st
 """
 # What a step's time depends on, beside the codec's size
 WORKLOAD = (
-    "codec.name", "codec.N", "codec.M", "freeze.name", "objective.name", "data.crop", "data.batch_size",
-    "channels_last", "compile", "trainer.accelerator", "trainer.devices", "trainer.precision",
+    "codec.name", "codec.N", "codec.M", "codec.analysis", "module._target_", "freeze.name", "objective.name",
+    "data.crop", "data.batch_size", "channels_last", "compile", "trainer.accelerator", "trainer.devices",
+    "trainer.precision",
 )  # fmt: skip
 COPIES = 3  # last.ckpt, best.ckpt and codec.safetensors; the first two with Adam's two moments
 NEWEST = 100  # runs whose step times are looked at

@@ -141,7 +141,7 @@ def _reference_rows(run: RunFolder, rows: pl.DataFrame, data: Path) -> pl.DataFr
     for quality in ANCHOR_QUALITIES:
         lmbda = LMBDAS[run.setting("objective.metric")][quality]
         print(f"the reference at λ {lmbda:g} on {', '.join(test_sets)}", file=sys.stderr)
-        reference = load_codec(**{**codec, "lmbda": lmbda, "quality": None})
+        reference = load_codec(**{**codec, "lmbda": lmbda, "quality": None, "analysis": None})
         columns = {key: example[key] for key in OF_A_REFERENCE} | {"lmbda": lmbda}
         found += reference_rows(reference, test_sets, codec["name"], settings, cache, columns)
     return pl.DataFrame(found, schema=SCHEMA)

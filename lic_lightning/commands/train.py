@@ -127,10 +127,11 @@ def with_weights(cfg: DictConfig) -> DictConfig:
 
 
 def reference(cfg: DictConfig, start: nn.Module | None) -> nn.Module | None:
-    """What the run is judged against: the untouched start, other weights, or nothing."""
+    """What the run is judged against: the untouched start, other weights, or nothing. Its analysis is its weights'."""
     if cfg.reference.codec is None:
         return None
-    return start if cfg.reference.codec == cfg.codec else instantiate(cfg.reference.codec)
+    started = cfg.reference.codec == cfg.codec and cfg.codec.get("analysis") is None
+    return start if started else instantiate(cfg.reference.codec, analysis=None)
 
 
 def _stride(cfg: DictConfig) -> dict[str, int]:

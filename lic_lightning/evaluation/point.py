@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from lic_lightning.codecs.analysis import analysis_of
 from lic_lightning.codecs.fingerprint import codec_fingerprint, combine
 from lic_lightning.evaluation import classic
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
@@ -83,7 +84,7 @@ def tuned_rows(
                 log.warning("real and estimated rate differ on %s, %s", test_set, gap)
         if show:
             show(test_set, images, coded)
-        about = {**columns, "test_set": test_set, "test_set_digest": digest(images)}
+        about = {**_with_analysis(columns, codec), "test_set": test_set, "test_set_digest": digest(images)}
         rows += [{**about, "decoder_found": _found(about, row), **row} for row in _without_strings(images, coded)]
     return rows
 
@@ -91,6 +92,13 @@ def tuned_rows(
 def untrained(fingerprint: str, checks: str = "") -> Row:
     """What rows say of the decoder of a codec that nothing was trained of."""
     return {"decoder_fingerprint": fingerprint, "decoder_claim": "untrained", "decoder_checks": checks}
+
+
+def _with_analysis(columns: dict[str, Any], codec: nn.Module) -> dict[str, Any]:
+    """What rows say of a codec whose g_a may be another network."""
+    if (analysis := analysis_of(codec)) is None:
+        return columns
+    return {**columns, "analysis": analysis, "curve_name": f"{columns['curve_name']} {analysis}"}
 
 
 def _without_strings(images: Images, coded: list[Row]) -> Iterator[Row]:
@@ -121,7 +129,7 @@ def reference_rows(
     weights = codec_fingerprint(reference)
     rows = []
     for test_set, images in test_sets.items():
-        own = {**columns, "test_set": test_set, "test_set_digest": digest(images)}
+        own = {**_with_analysis(columns, reference), "test_set": test_set, "test_set_digest": digest(images)}
 
         def code(images: Images = images, own: dict[str, Any] = own) -> list[Row]:
             coded = evaluate(reference, images, name, settings)

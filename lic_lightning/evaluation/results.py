@@ -30,6 +30,7 @@ SCHEMA: dict[str, Any] = {
     "curve_name": pl.String,
     "reference": pl.String,  # curve id of the anchor
     "codec": pl.String,
+    "analysis": pl.String,  # network in the place of g_a; null for the codec's own
     "category": pl.String,
     "freeze": pl.String,
     "objective": pl.String,
@@ -68,8 +69,8 @@ SCHEMA: dict[str, Any] = {
 
 # Null where a row does not name them, and in files written before they were there
 OPTIONAL = (
-    *QUALITY, "weights", "image_digest", "padding", "refined", "file_bytes", "decoder_claim", "decoder_checks",
-    "decoder_found", "label", "predicted", "label_s", "label_kmac",
+    *QUALITY, "analysis", "weights", "image_digest", "padding", "refined", "file_bytes", "decoder_claim",
+    "decoder_checks", "decoder_found", "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
 # The same measurement: a sweep holds its reference's rows once per run. Tuned rows are of their cell alone.

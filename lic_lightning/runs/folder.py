@@ -29,7 +29,7 @@ State = Literal["done", "running", "failed", "stopped", "missing"]
 STATES: tuple[State, ...] = get_args(State)
 REPORT = "report"
 CONFIG = "config.yaml"
-OF_LOAD_CODEC = {"name", "weights", "lmbda", "metric", "quality", "N", "M", "coder"}
+OF_LOAD_CODEC = {"name", "weights", "lmbda", "metric", "quality", "N", "M", "analysis", "coder"}
 BY_NAME = ("none", "shipped", "zoo")  # weights that no path leads to
 RUN = re.compile(r"run:(?:(?P<sweep>[\w.-]+)/)?(?P<cell>[0-9a-f]{12})")
 
@@ -169,7 +169,7 @@ class RunFolder:
         Raises:
             RunFolderError: no finished run, or `base_weights` is needed.
             WeightsError: its start can't be loaded.
-            DeltaError: the run moved its decoder, or started from nothing.
+            DeltaError: the run moved its decoder, or started from nothing, or from another analysis than the codec's.
         """
         from lic_lightning.codecs.delta import DeltaError, delta
         from lic_lightning.codecs.weights import load_codec
@@ -179,8 +179,8 @@ class RunFolder:
             raise DeltaError(
                 f"{self.path} started from nothing: there is no codec that its encoder could be a delta of"
             )
-        codecs = load_codec(**settings), load_codec(**{**settings, "weights": tuned})
-        return delta(settings["name"], *codecs, self.category, self.lmbda)
+        base = load_codec(**{**settings, "analysis": None})
+        return delta(settings["name"], base, load_codec(**{**settings, "weights": tuned}), self.category, self.lmbda)
 
     @cached_property
     def packages(self) -> dict[str, str]:

@@ -46,6 +46,7 @@ FILES_OF_WEIGHTS = (".ckpt", ".pt", ".pth", ".pth.tar", ".safetensors")
 STAGE = "${lic.stage:"  # codec.weights=${lic.stage:NAME} starts from that stage's run of the same chain
 RUN = "run:"  # codec.weights=run:<cell>, or run:<sweep>/<cell>
 DEFAULT_QUALITY = 4
+UNSAID = ("analysis", None)  # of a codec: runs from before there was a choice keep their names
 
 
 def meaning(cfg: DictConfig) -> dict[str, Any]:
@@ -122,10 +123,13 @@ def refined_curve_id(cfg: DictConfig) -> str:
 
 
 def reference_id(cfg: DictConfig) -> str:
-    """12 hex digits that the points of one reference curve share, whichever run asked for them."""
+    """12 hex digits that the points of one reference curve share, whichever run asked for them.
+
+    A reference has the analysis of its weights, so none counts beside them.
+    """
     node = "codec" if _as_written(cfg.reference)["codec"] == "${codec}" else "reference.codec"
     content = _as_written(OmegaConf.select(cfg, node))
-    kept = {key: value for key, value in content.items() if key not in ("lmbda", "quality")}
+    kept = {key: value for key, value in content.items() if key not in ("lmbda", "quality", "analysis")}
     weights = _in_a_curve(cfg, f"{node}.weights", kept["weights"])
     return _hash({**kept, "weights": weights, "padding": _reference_padding(cfg)})
 
@@ -163,7 +167,8 @@ def _as_written(cfg: Any) -> dict[str, Any]:
 
 def _texts(node: Any, change: Callable[[str, str], str], path: str = "") -> Any:
     if isinstance(node, dict):
-        return {key: _texts(value, change, f"{path}.{key}".lstrip(".")) for key, value in node.items()}
+        kept = (pair for pair in node.items() if pair != UNSAID)
+        return {key: _texts(value, change, f"{path}.{key}".lstrip(".")) for key, value in kept}
     if isinstance(node, list):
         return [_texts(value, change, f"{path}.{index}") for index, value in enumerate(node)]
     return change(path, node) if isinstance(node, str) else node

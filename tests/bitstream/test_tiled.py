@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from lic_lightning.bitstream import FileCodec
 from lic_lightning.codecs import tiled
+from lic_lightning.codecs.analysis import put_analysis
+from lic_lightning.codecs.registry import analysis_names
 from lic_lightning.codecs.tiled import Grid, analysis, analysis_grid, synthesis, synthesis_grid
 
 MakeCodec = Callable[[str], nn.Module]
@@ -42,6 +44,23 @@ def test_tiles_agree_with_the_whole(make_codec: MakeCodec, name: str, large: Ten
     expected = codec.g_s(y_hat)[0].clamp(0, 1).mul(255)
     assert (picture - expected).abs().max() <= 0.5 + 1e-2  # rounded to 8 bits
     assert (picture != expected.round()).float().mean() < 1e-4
+
+
+@pytest.mark.parametrize("name", analysis_names())
+def test_another_encoder_s_file_holds_the_same_latents_whatever_the_tiles(
+    name: str, make_codec: MakeCodec, large: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = make_codec("mbt2018-mean")
+    put_analysis(name, "mbt2018-mean", codec)
+    with torch.no_grad():
+        for key, parameter in codec.g_a.named_parameters():  # large: branches that do something
+            parameter.add_(0.02 * torch.randn_like(parameter) if "branch" in key else 0)
+        y = codec.g_a(large.float().div(255).unsqueeze(0))
+    monkeypatch.setattr(tiled, "TILE", 128)
+    grid = analysis_grid(codec.g_a, 64)
+    assert grid.reach is not None
+    assert (analysis(codec.g_a, large, grid) - y).abs().max() <= 1e-5 * y.abs().max()
+    assert not torch.allclose(analysis(codec.g_a, large, Grid(16, grid.reach - 1)), y, atol=1e-9, rtol=0)
 
 
 @torch.no_grad()

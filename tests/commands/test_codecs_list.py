@@ -66,6 +66,13 @@ def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         assert set(entry["kmac_per_pixel"]) == {"encoding", "decoding"}
 
 
+def test_what_the_encoders_of_the_shipped_decoders_cost() -> None:
+    [entry, _] = describe(spec("mbt2018-mean"))
+    found = {(one["sizes"]["M"], one["name"]): one["kmac_per_pixel"] for one in entry["analyses"]}
+    assert found.keys() == {(M, name) for M in (96, 152) for name in ("", "large", "phone")}
+    assert found[152, "phone"] < found[152, ""] < found[152, "large"]
+
+
 def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lic_lightning.commands.codecs.names", lambda: ["mbt2018-mean"])
     assert cli.main(["codecs"]) == 0

@@ -11,11 +11,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lic_lightning import cli
+from lic_lightning.bitstream import FileCodec
 from lic_lightning.codecs.delta import DeltaError, apply_delta, read_delta
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.roles import named_tensors, tensor_roles
 from lic_lightning.codecs.weights import load_codec, save_state
+from lic_lightning.commands.export import export_delta
 from lic_lightning.runs.run import WEIGHTS
+from lic_lightning.selection.encoders import load_encoders
 
 CONFIG = """\
 codec: {{_target_: x, name: mbt2018-mean, weights: {base}, lmbda: 0.013}}
@@ -72,6 +75,45 @@ def test_a_delta_of_a_whole_encoder_is_as_large_as_the_encoder(tune: Callable[..
     roles = tensor_roles(codec, spec("mbt2018-mean").roles)
     encoder = sum(4 * p.numel() for name, p in codec.named_parameters() if roles[name] == "encoder")
     assert encoder <= out.stat().st_size < encoder + 4096
+
+
+@pytest.fixture
+def phone(tmp_path: Path, base: Path) -> Path:
+    """The folder of a run whose encoder is another network."""
+    codec = load_codec("mbt2018-mean", weights=str(base), lmbda=0.013, analysis="phone")
+    with torch.no_grad():
+        codec.g_a[0][-1].weight.mul_(60)  # so that its streams hold something
+    save_state(codec, tmp_path / "run" / WEIGHTS)
+    settings = CONFIG.format(base=base).replace("lmbda: 0.013}", "lmbda: 0.013, analysis: phone}")
+    (tmp_path / "run" / "config.yaml").write_text(settings)
+    return tmp_path / "run"
+
+
+def test_a_delta_brings_another_analysis_whole_and_it_writes_the_same_bytes(
+    phone: Path, base: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "food.delta.safetensors"
+    assert cli.main(["export", str(phone), str(out), "--delta"]) == 0
+    tuned = load(phone / WEIGHTS)
+    assert load_file(out).keys() == {f"g_a.{name}" for name, _ in named_tensors(tuned.g_a)}
+    image = torch.randint(256, (3, 100, 80), dtype=torch.uint8)
+    encoders = load_encoders(out, FileCodec("mbt2018-mean", load(base)), 0.013)
+    written = FileCodec("mbt2018-mean", tuned).encode(image)
+    assert encoders["food"].encode(image) == written != encoders["reference"].encode(image)
+    assert encoders["reference"].decode(written).equal(encoders["food"].decode(written))
+
+
+def test_a_delta_belongs_on_a_codec_with_its_own_analysis(phone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "food.delta.safetensors"
+    with pytest.raises(DeltaError, match=r"the base has the analysis phone: .*--base"):
+        export_delta(phone, out, base=str(phone / WEIGHTS))
+
+
+def test_plain_compressai_is_said_not_to_load_another_analysis(
+    phone: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["export", str(phone), str(tmp_path / "out.pth.tar")]) == 0
+    assert "plain CompressAI can't load this: its g_a is the analysis phone" in capsys.readouterr().err
 
 
 def test_a_run_that_moved_its_decoder_is_refused(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from lic_lightning.codecs.registry import build
 from lic_lightning.codecs.weights import save_state
@@ -77,6 +77,22 @@ def test_a_reference_may_have_a_padding_of_its_own() -> None:
     assert run_of(own, Path()).reference_padding == "zeros"
     assert reference_id(own) == reference_id(zeros) != reference_id(config("reference=shipped"))
     assert curve_id(own) != curve_id(zeros)
+
+
+def test_another_analysis_is_another_point_against_the_same_reference() -> None:
+    own, phone = config(), config("codec.analysis=phone")
+    assert cell_id(own) != cell_id(phone)
+    assert curve_id(own) != curve_id(phone)
+    assert reference_id(own) == reference_id(phone)
+
+
+def test_runs_from_before_analyses_could_be_chosen_keep_their_names() -> None:
+    now = config()
+    before = now.copy()
+    OmegaConf.set_struct(before, False)
+    del before.codec.analysis
+    for identity in (cell_id, curve_id, reference_id):
+        assert identity(now) == identity(before)
 
 
 def test_one_file_a_lambda_is_one_curve_and_two_files_are_two(tmp_path: Path, files: list[Path]) -> None:

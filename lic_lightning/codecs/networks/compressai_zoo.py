@@ -32,15 +32,15 @@ def _zoo_sizes(name: str) -> dict[int, Sizes]:
 
 
 def _sizes_n_m(state: Mapping[str, Tensor]) -> Sizes:
-    return {"N": state["g_a.0.weight"].size(0), "M": state["g_a.6.weight"].size(0)}
+    return {"N": state["g_s.0.weight"].size(1), "M": state["g_s.0.weight"].size(0)}
 
 
 def _sizes_cheng(state: Mapping[str, Tensor]) -> Sizes:
-    return {"N": state["g_a.0.conv1.weight"].size(0)}
+    return {"N": state["context_prediction.weight"].size(1)}
 
 
 def _sizes_elic(state: Mapping[str, Tensor]) -> Sizes:
-    return {"N": state["g_a.0.weight"].size(0), "M": state["g_a.13.weight"].size(0)}
+    return {"N": state["g_s.1.weight"].size(1), "M": state["g_s.1.weight"].size(0)}
 
 
 for _name, _model, _roles in (
