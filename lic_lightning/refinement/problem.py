@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from lic_lightning.codecs import entropy
-from lic_lightning.codecs.latents import Cut, Latents, Params
+from lic_lightning.codecs.latents import Cut, Latents, Params, TransformCut
 from lic_lightning.codecs.padding import Frame, to_float
+from lic_lightning.refinement.synthesis import fast_synthesis
 
 Rounding = Callable[[Tensor], Tensor]  # of values less their means
 Window = tuple[slice, ...]  # rows and columns
@@ -44,6 +45,7 @@ class Problem:
 
     Attributes:
         own: the codec's cut.
+        synthesise: latents to images (B,3,H,W), as `own` does up to rounding.
         plain: the latents as analysed.
         params: what their side says of y.
         y: (1,M,h,w), where the search starts.
@@ -54,6 +56,7 @@ class Problem:
     """
 
     own: Cut
+    synthesise: Callable[[Latents], Tensor]
     plain: Latents
     params: Params
     y: Tensor
@@ -87,7 +90,7 @@ class Problem:
         """λD in bits; the synthesis runs in bfloat16, which is as good here: the written file is judged in float32."""
         faster = y_hat.contiguous(memory_format=torch.channels_last)
         with torch.autocast(y_hat.device.type, torch.bfloat16):
-            x_hat = self.own.synthesise(replace(self.plain, y_hat=faster))
+            x_hat = self.synthesise(replace(self.plain, y_hat=faster))
         return self.weighed(x_hat[:, :, *self.visible].float().clamp(0, 1))  # as 8 bits clip it
 
     def weighed(self, x_hat: Tensor) -> Tensor:
@@ -140,7 +143,16 @@ def problem_of(own: Cut, plain: Latents, image: Tensor, frame: Frame, objective:
     visible = slice(top, top + frame.height), slice(left, left + frame.width)
     everywhere = slice(None), slice(None)
     y = plain.y.contiguous()  # the decoder's products must be the encoder's, bit for bit
-    return Problem(own, plain, own.params(plain.side), y, to_float(image.to(y.device)), visible, everywhere, objective)
+    x = to_float(image.to(y.device))
+    return Problem(own, synthesis_of(own), plain, own.params(plain.side), y, x, visible, everywhere, objective)
+
+
+def synthesis_of(own: Cut) -> Callable[[Latents], Tensor]:
+    """The cut's, fast where it is a transform of ŷ alone."""
+    if not isinstance(own, TransformCut):
+        return own.synthesise
+    g_s = fast_synthesis(own.codec.g_s)
+    return lambda latents: g_s(latents.y_hat)
 
 
 def _bits(latents: Latents) -> Tensor:

@@ -142,7 +142,7 @@ def written_cost(problem: Problem, candidate: Written) -> float:
         g_s = problem.own.codec.g_s
         decoded = synthesis(g_s, latents.y_hat, synthesis_grid(g_s, latents.y_hat.size(1)))[None]
     else:
-        decoded = to_8bit(problem.own.synthesise(latents))
+        decoded = to_8bit(problem.synthesise(latents))
     x_hat = decoded[:, :, *problem.visible].float() / 255
     return 8 * sum(len(s) for strings in encoded["strings"] for s in strings) + problem.weighed(x_hat).item()
 

@@ -20,6 +20,7 @@ from lic_lightning.objectives import MSE, MSSSIM
 from lic_lightning.refinement import PRESETS, Refinement, refinement
 from lic_lightning.refinement.mean_field import distortion_gradient
 from lic_lightning.refinement.problem import Problem, Target, problem_of
+from lic_lightning.refinement.synthesis import fast_synthesis
 from lic_lightning.runs.identity import CONF
 
 LMBDA = 0.0067
@@ -187,3 +188,17 @@ def test_command_and_configs_offer_the_presets_that_there_are(capsys: pytest.Cap
 def test_an_unknown_preset_is_named() -> None:
     with pytest.raises(ValueError, match=f"refine=best: it is one of {', '.join(PRESETS)}"):
         Refinement("best", MSE(LMBDA))
+
+
+@torch.no_grad()
+def test_the_fast_synthesis_is_the_codecs_own(shipped: nn.Module) -> None:
+    y_hat = torch.randn(1, 96, 4, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(fast_synthesis(shipped.g_s)(y_hat), shipped.g_s(y_hat), atol=1e-5)
+
+
+def test_the_fast_synthesis_has_the_gradient_of_the_codecs_own(shipped: nn.Module) -> None:
+    y_hat = torch.randn(1, 96, 4, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    fast, own = (
+        torch.autograd.grad(g_s(y_hat).square().sum(), y_hat)[0] for g_s in (fast_synthesis(shipped.g_s), shipped.g_s)
+    )
+    assert torch.allclose(fast, own, rtol=1e-3, atol=1e-3 * own.abs().max().item())
