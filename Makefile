@@ -45,5 +45,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	fi; \
 	exit 1
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[codecs,dev,docs,joblib,notebooks,optuna,slurm,wandb-report]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[codecs,dev,docs,joblib,notebooks,optuna,perceptual,slurm,wandb-report]'
 	@touch $@

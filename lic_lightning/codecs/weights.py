@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lic_lightning.codecs import entropy
 from lic_lightning.codecs.analysis import analysis_in, put_analysis
 from lic_lightning.codecs.networks.autoregressive import set_coder
-from lic_lightning.codecs.quality import quality_of
+from lic_lightning.codecs.quality import lmbda_of, quality_of
 from lic_lightning.codecs.registry import analysis_names, build, spec
 from lic_lightning.codecs.shipped import shipped_lmbdas, shipped_path
 from lic_lightning.files import write_atomically
@@ -50,7 +50,8 @@ def load_codec(
         name: of a registered codec.
         weights: "shipped", "zoo", "none" (untrained), or the path of a `.pth.tar`, `.ckpt` or `.safetensors`.
         lmbda: picks the quality where `quality` is None, and the shipped weights.
-        metric: "mse" or "ms-ssim", what the zoo's weights were trained for.
+        metric: what λ counts, a key of `quality.LMBDAS`. Shipped weights are of the MSE, and so are the zoo's but for
+            "ms-ssim": for another metric they are those of the quality whose λ is nearest, to start from.
         quality: 1 to 8, picks the sizes of an untrained codec and the zoo's weights.
         N: overrides the size of `quality`; with weights it must agree with them.
         M: likewise.
@@ -144,6 +145,7 @@ def _find(name: str, weights: str, lmbda: float, metric: str, quality: int) -> S
     if weights == "zoo":
         return _zoo_state(name, metric, quality)
     if weights == "shipped":
+        lmbda = lmbda if metric == "mse" else lmbda_of(quality, "mse")
         path = shipped_path(name, lmbda)
         if not path.is_file():
             known = ", ".join(map(str, shipped_lmbdas(name)))
@@ -156,6 +158,7 @@ def _find(name: str, weights: str, lmbda: float, metric: str, quality: int) -> S
 
 
 def _zoo_state(name: str, metric: str, quality: int) -> State:
+    metric = metric if metric in model_urls.get(name, {}) else "mse"
     if quality not in model_urls.get(name, {}).get(metric, {}):
         raise WeightsError(f"CompressAI's zoo has no weights for {name}, metric {metric}, quality {quality}")
     path = zoo_path(name, metric, quality)

@@ -126,14 +126,14 @@ def _probe(dataset: ImageDataset) -> None:
 
 
 def weights() -> Iterator[Finding]:
-    """Shipped weights, the zoo's, and the trunk of LPIPS."""
+    """Shipped weights, the zoo's, and the trunks of LPIPS and DISTS."""
     import torch
     from compressai.zoo.image import model_urls
 
     from lic_lightning.codecs.registry import names
     from lic_lightning.codecs.shipped import shipped_lmbdas
     from lic_lightning.codecs.weights import zoo_path
-    from lic_lightning.metrics.image import LPIPS_TRUNK
+    from lic_lightning.metrics.distances import TRUNKS
 
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     shipped = [f"{name} at λ {', '.join(map(str, found))}" for name in names() if (found := shipped_lmbdas(name))]
@@ -146,8 +146,9 @@ def weights() -> Iterator[Finding]:
         if zoo_path(name, metric, quality).is_file()
     ]
     yield Finding("zoo weights", bool(zoo), ", ".join(zoo) or f"none in {folder}; downloaded there when asked for")
-    trunk = folder / LPIPS_TRUNK
-    yield Finding("LPIPS trunk", trunk.is_file(), str(trunk) if trunk.is_file() else f"put {LPIPS_TRUNK} into {folder}")
+    for name, trunk in zip(("LPIPS trunk", "VGG16, of lpips-vgg and DISTS"), TRUNKS.values(), strict=True):
+        here = (folder / trunk).is_file()
+        yield Finding(name, here, str(folder / trunk) if here else f"put {trunk} into {folder}")
 
 
 def launchers() -> Iterator[Finding]:

@@ -6,21 +6,19 @@ PSNR and MS-SSIM are computed as CompressAI's `eval_model` does, so that numbers
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 import torch
+from PIL import Image
 from pytorch_msssim import ms_ssim
 from torch import Tensor
 
-from lic_lightning.metrics.table import METRICS, computed
-
-LPIPS_TRUNK = "alexnet-owt-7be5be79.pth"
+from lic_lightning.metrics.distances import TRUNKS, FeatureDistance
+from lic_lightning.metrics.table import METRICS, MetricError, computed
 
 ImageMetric = Callable[[Tensor, Tensor], float | None]
-
-
-class MetricError(RuntimeError):
-    """A metric that is unknown or lacks its weights."""
 
 
 def build_metrics(columns: Sequence[str], lpips_trunk: str | None = None) -> dict[str, ImageMetric]:
@@ -31,7 +29,7 @@ def build_metrics(columns: Sequence[str], lpips_trunk: str | None = None) -> dic
         lpips_trunk: path of torchvision's AlexNet weights; None looks in torch hub's cache.
 
     Raises:
-        MetricError: unknown name, or no weights for LPIPS.
+        MetricError: unknown name, or what computes it is not on this machine.
     """
     known = computed()
     if unknown := [column for column in columns if column not in known]:
@@ -64,29 +62,57 @@ def ms_ssim_rgb(image: Tensor, decoded: Tensor) -> float | None:
     return ms_ssim(*images, data_range=255).item()
 
 
-class Lpips:
-    """LPIPS (AlexNet, version 0.1): 0 for identical images, larger is worse."""
+class OfFeatures:
+    """A distance of `metrics.distances`: 0 for identical images, larger is worse."""
 
-    def __init__(self, trunk: str | None) -> None:
-        import lpips
-        from torchvision.models import alexnet
-
-        path = Path(trunk) if trunk else Path(torch.hub.get_dir()) / "checkpoints" / LPIPS_TRUNK
-        if not path.is_file():
-            raise MetricError(
-                f"LPIPS needs torchvision's AlexNet weights: no file {path}. Put {LPIPS_TRUNK} there, name another "
-                "place with evaluation.lpips_trunk, or leave the metric out: evaluation.metrics=[psnr,ms_ssim]"
-            )
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        network = alexnet()
-        network.load_state_dict(weights)
-        self.model = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
-        features = iter(p for name, p in network.features.named_parameters())
-        with torch.no_grad():
-            for parameter in self.model.net.parameters():
-                parameter.copy_(next(features))
+    def __init__(self, name: str, trunk: str | None = None) -> None:
+        self.distance = FeatureDistance(name, trunk)
 
     @torch.no_grad()
     def __call__(self, image: Tensor, decoded: Tensor) -> float:
         """Of one pair of images."""
-        return self.model(image.cpu() / 127.5 - 1, decoded.cpu() / 127.5 - 1).item()
+        return self.distance(image.cpu() / 255, decoded.cpu() / 255).item()
+
+
+def dists() -> ImageMetric:
+    """DISTS (Ding et al. 2020), by torchmetrics: 0 for identical images, larger is worse.
+
+    Raises:
+        MetricError: torchvision's weights of VGG16 are not in torch hub's cache.
+    """
+    trunk = Path(torch.hub.get_dir()) / "checkpoints" / TRUNKS["vgg"]
+    if not trunk.is_file():
+        raise MetricError(f"DISTS needs torchvision's weights of VGG16: no file {trunk}; put {trunk.name} there")
+    return _dists
+
+
+@torch.no_grad()
+def _dists(image: Tensor, decoded: Tensor) -> float:
+    from torchmetrics.functional.image.dists import deep_image_structure_and_texture_similarity
+
+    return deep_image_structure_and_texture_similarity(decoded.cpu() / 255, image.cpu() / 255).item()
+
+
+def ssimulacra2() -> ImageMetric:
+    """SSIMULACRA2, 100 for identical images; below 0 for very poor ones.
+
+    Raises:
+        MetricError: its package is not installed.
+    """
+    if find_spec("ssimulacra2") is None:
+        raise MetricError("SSIMULACRA2 comes with the extra: pip install 'lic-lightning[perceptual]'")
+    return _ssimulacra2
+
+
+def _ssimulacra2(image: Tensor, decoded: Tensor) -> float:
+    from ssimulacra2 import compute_ssimulacra2
+
+    return float(compute_ssimulacra2(_as_file(image), _as_file(decoded)))
+
+
+def _as_file(image: Tensor) -> BytesIO:
+    file = BytesIO()
+    values = image[0].round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    Image.fromarray(values).save(file, "BMP")
+    file.seek(0)
+    return file

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # `lic bd --help` must not wait for torch
     from lic_lightning.metrics.image import ImageMetric
+
+
+class MetricError(RuntimeError):
+    """A metric that is unknown, or what computes it is not on this machine; the message says where to get it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,10 @@ def _image() -> Any:
     return image
 
 
+def _distance(name: str, trunk: str | None) -> ImageMetric:
+    return _image().OfFeatures(name, trunk if name == "lpips" else None)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -103,7 +112,19 @@ METRICS: dict[str, Metric] = {
             default=True,
             build=lambda _: _image().ms_ssim_rgb,
         ),
-        Metric("lpips", "lpips", "LPIPS", more_is_better=False, build=lambda trunk: _image().Lpips(trunk)),
+        *(
+            Metric(name, name.replace("-", "_"), label, more_is_better=False, build=partial(_distance, name))
+            for name, label in (
+                ("lpips", "LPIPS"),
+                ("lpips-vgg", "LPIPS (VGG)"),
+                ("st-lpips", "ST-LPIPS"),
+                ("st-lpips-vgg", "ST-LPIPS (VGG)"),
+            )
+        ),
+        Metric("dists", "dists", "DISTS", more_is_better=False, build=lambda _: _image().dists()),
+        Metric(
+            "ssimulacra2", "ssimulacra2", "SSIMULACRA2", digits=2, min_side=8, build=lambda _: _image().ssimulacra2()
+        ),
         Metric("top1", "top1", "top-1", "%", of="answer"),
         Metric("top5", "top5", "top-5", "%", of="answer"),
     )

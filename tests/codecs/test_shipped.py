@@ -6,6 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from lic_lightning.codecs import shipped
+from lic_lightning.codecs.fingerprint import codec_fingerprint
+from lic_lightning.codecs.weights import load_codec
 from lic_lightning.runs.identity import CONF, cell_id, curve_id, reference_id
 
 
@@ -37,3 +39,11 @@ def test_a_run_without_shipped_weights_keeps_its_name(tmp_path: Path, monkeypatc
     after = _ids("codec.weights=none")
     shipped.shipped_digest.cache_clear()
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("metric", "lmbda", "start"), [("ms-ssim", 8.73, 0.0067), ("perceptual", 16, 0.0018), ("perceptual", 1024, 0.0130)]
+)
+def test_another_metric_starts_from_the_shipped_weights_of_its_quality(metric: str, lmbda: float, start: float) -> None:
+    codec = load_codec("mbt2018-mean", weights="shipped", metric=metric, lmbda=lmbda)
+    assert codec_fingerprint(codec) == codec_fingerprint(load_codec("mbt2018-mean", weights="shipped", lmbda=start))

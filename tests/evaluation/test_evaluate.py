@@ -20,7 +20,8 @@ from lic_lightning.codecs.weights import load_codec
 from lic_lightning.data import FolderDataset, Sample
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import image_rows
-from lic_lightning.metrics.image import MetricError, build_metrics, psnr
+from lic_lightning.metrics.image import build_metrics, psnr
+from lic_lightning.metrics.table import MetricError
 from lic_lightning.objectives import MSE
 from lic_lightning.refinement import Refinement
 
@@ -151,22 +152,6 @@ def test_the_gap_between_real_and_estimated_rate_raises_an_alarm() -> None:
     (row,) = evaluate(codec, Pictures((192, 192)), "mbt2018-mean", Settings())
     assert rate_gap(row) is None
     assert "estimated" in str(rate_gap({**row, "bytes": int(row["bytes"] * 1.1) + 100}))
-
-
-def test_lpips_without_its_trunk_says_where_to_put_it(tmp_path: Path) -> None:
-    with pytest.raises(MetricError, match=r"alexnet-owt-7be5be79\.pth.*evaluation\.metrics=\[psnr,ms_ssim\]"):
-        build_metrics(["lpips"], str(tmp_path / "alexnet.pth"))
-
-
-def test_lpips_with_a_trunk_is_zero_for_identical_images(tmp_path: Path) -> None:
-    from torchvision.models import alexnet
-
-    torch.manual_seed(0)
-    torch.save(alexnet().state_dict(), tmp_path / "alexnet.pth")
-    lpips = build_metrics(["lpips"], str(tmp_path / "alexnet.pth"))["lpips"]
-    image = Pictures((96, 96))[0].image[None].float()
-    assert lpips(image, image) == 0
-    assert lpips(image, image.flip(3)) > 0
 
 
 def test_an_unknown_metric_is_named() -> None:
