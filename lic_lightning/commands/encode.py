@@ -30,6 +30,7 @@ examples:
   lic encode 'photos/*.jpg' --codec mbt2018 --weights zoo -o coded/
   lic encode photo.jpg --encoder food --encoders outputs/category_dependent_reduced
   lic encode photos/ -o coded/ --encoder best --encoders deltas/ --lmbda 0.0067
+  lic encode photos/ -o coded/ --pool shipped --target-bpp 0.15   all files together, a λ for each
   lic encode photos/ -o coded/ --encoder auto --encoders deltas/ --classifier outputs/selector
 
 Whatever a tuned encoder writes, the base decoder reads: `lic decode` needs the reference alone. EXIF orientation is
@@ -83,6 +84,12 @@ def main(argv: list[str]) -> int:
 
     suffixes = {suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN}
     todo = pairs(args.inputs, args.output, suffixes, ".lic")
+    if args.pool:
+        from lic_lightning.commands.encode_set import encode_set
+
+        return encode_set(args, todo, args.codec or DEFAULT_CODEC)
+    if args.target_bpp and len(args.target_bpp) > 1:
+        raise RequestError("several --target-bpp go with --pool")
     name, weights = _source(args.codec, args.weights)
     target = _target(args)
     refine = _refinement(args)
@@ -122,8 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     target.add_argument(
         "--target-bpp",
         type=_wanted,
+        nargs="+",
         metavar="B",
-        help="each file at most so large, its header too: moves λ of --refine",
+        help="each file at most so large, its header too: moves λ of --refine; with --pool, all files together",
     )
     target.add_argument("--target-psnr", type=_wanted, metavar="Q", help="or each picture at least so good, in dB")
     parser.add_argument(
@@ -133,6 +141,19 @@ def _parser() -> argparse.ArgumentParser:
         "--encoders", type=Path, metavar="PATH", help="runs, deltas or weights tuned under the decoder of --weights"
     )
     parser.add_argument("--classifier", type=Path, metavar="PATH", help="what `lic selector` trained, for auto")
+    pool = parser.add_argument_group("a set to a target rate", "docs/how-to/rate-targets.md")
+    pool.add_argument(
+        "--pool", metavar="POOL", help="choose for each picture among: a sweep's folder, one of weights, or shipped"
+    )
+    pool.add_argument("--goal", metavar="METRIC", default="psnr", help="whose mean is made best; default psnr")
+    pool.add_argument("--floor", type=float, metavar="VALUE", help="the least that a picture may have of it")
+    pool.add_argument(
+        "--rule",
+        choices=("set", "each", "nearest"),
+        default="set",
+        help="what keeps the target: all files together (default), each, or nearly each",
+    )
+    pool.add_argument("--fill", action="store_true", help="refine one picture more, into what is left of the target")
     add_options(parser)
     return parser
 
@@ -154,7 +175,7 @@ def _target(args: argparse.Namespace) -> Target | None:
 
     args.refine, shipped = args.refine or "medium", args.weights == "shipped"
     if args.target_bpp is not None:
-        return Target("bpp", args.target_bpp, shipped)
+        return Target("bpp", args.target_bpp[0], shipped)
     return Target("psnr", args.target_psnr, shipped)
 
 
@@ -166,19 +187,19 @@ def _refinement(args: argparse.Namespace) -> Refinement | None:
     """
     if args.refine is None:
         return None
-    from lic_lightning.objectives import MSE, MSSSIM
+    from lic_lightning.objectives.described import described
     from lic_lightning.refinement import Refinement
     from lic_lightning.runs.folder import RunFolder
 
     folder = Path(args.weights).expanduser()
-    lmbda, metric = args.lmbda, args.metric
+    lmbda, objective = args.lmbda, {"metric": args.metric}
     if folder.is_dir():
-        lmbda, metric = lmbda or RunFolder(folder).lmbda, RunFolder(folder).setting("objective.metric")
+        lmbda, objective = lmbda or RunFolder(folder).lmbda, RunFolder(folder).setting("objective")
     elif args.weights in ("shipped", "zoo"):
         lmbda = lmbda or DEFAULT_LMBDA
     if lmbda is None:
         raise RequestError(f"--refine weighs R + λD, and {args.weights} does not say its λ: give it as --lmbda")
-    return Refinement(args.refine, MSE(lmbda) if metric == "mse" else MSSSIM(lmbda))
+    return Refinement(args.refine, described(objective, lmbda))
 
 
 def _pick(args: argparse.Namespace, base: FileCodec) -> Pick | None:
