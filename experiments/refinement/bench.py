@@ -1,6 +1,6 @@
 """Gain of R + λD as written against CPU seconds a megapixel, of the presets or of others.
 
-OMP_NUM_THREADS=1 python experiments/refinement/bench.py $LIC_DATA/kodak $LIC_DATA/food --search 12,0.25,0.5
+OMP_NUM_THREADS=1 python experiments/refinement/bench.py $LIC_DATA/kodak $LIC_DATA/food --search 11,0.5
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
     """Prints a line a search."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", nargs="+", type=Path, help="photographs; of a folder of them, two")
-    parser.add_argument("--search", nargs="*", default=[], metavar="STEPS,RATE,MOMENTUM", help="or the presets")
+    parser.add_argument("--search", nargs="*", default=[], metavar="STEPS,MOMENTUM", help="or the presets")
     args = parser.parse_args()
     torch.set_num_threads(1)
     given = {text: parsed(text) for text in args.search}
@@ -44,9 +44,9 @@ def main() -> None:
 
 
 def parsed(text: str) -> Preset:
-    """STEPS,RATE,MOMENTUM of the descent; the annealing is of codecs that are not measured here."""
-    steps, rate, momentum = text.split(",")
-    return PRESETS["medium"]._replace(descent=Descent(int(steps), float(rate), float(momentum)))
+    """STEPS,MOMENTUM of the descent; the annealing is of codecs that are not measured here."""
+    steps, momentum = text.split(",")
+    return PRESETS["medium"]._replace(descent=Descent(int(steps), float(momentum)))
 
 
 def two_of(folder: Path) -> list[Path]:

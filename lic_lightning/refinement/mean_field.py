@@ -19,7 +19,8 @@ from lic_lightning.refinement.problem import Problem
 KAPPA = 1.3  # more than 1 stands for the neighbours, which move too and add to the curvature
 HOT, COLD = 2.0, 0.6  # temperatures in bits, geometric
 PROBE = 0.25  # of the curvature's finite difference, in symbols
-STABLE = 0.8  # of κ over the coupling: no step goes further, or it would overshoot and grow
+RATE = 0.4  # share of the way to what a gradient asks for
+STABLE = 0.7  # of κ over the coupling: no step goes further, or it would overshoot and grow
 STILL = 0.01  # symbols: what a gradient changes by when they move less is noise
 
 
@@ -28,12 +29,10 @@ class Descent(NamedTuple):
 
     Attributes:
         steps: each runs g_s and its gradient once, as does the curvature.
-        rate: share of the way to what the gradient asks for.
         momentum: share of the last step that is made again.
     """
 
     steps: int
-    rate: float
     momentum: float
 
 
@@ -46,7 +45,7 @@ def mean_field(problem: Problem, y_hat: Tensor, descent: Descent, seed: int = 0)
         descent: how.
         seed: of the curvature's probe.
     """
-    steps, rate, momentum = descent
+    steps, momentum = descent
     symbols = torch.tensor([-1.0, 0.0, 1.0], device=y_hat.device).reshape(3, 1, 1, 1, 1)
     start = problem.rounded(problem.y)
     bits = torch.stack([problem.bits(start + symbol) for symbol in symbols])
@@ -59,7 +58,7 @@ def mean_field(problem: Problem, y_hat: Tensor, descent: Descent, seed: int = 0)
         energy = bits + gradient * symbols + KAPPA / 2 * stiffness * (symbols - mean) ** 2
         spread = torch.softmax(-energy / temperature, dim=0)
         if step + 1 < steps:
-            share = (STABLE * KAPPA / coupled).clamp(max=rate)
+            share = (STABLE * KAPPA / coupled).clamp(max=RATE)
             velocity = momentum * velocity + share * ((symbols * spread).sum(dim=0) - mean)
             mean, before = mean + velocity, gradient
             gradient = distortion_gradient(problem, problem.moved(y_hat, start + mean))

@@ -49,7 +49,7 @@ class Problem:
         plain: the latents as analysed.
         params: what their side says of y.
         y: (1,M,h,w), where the search starts.
-        image: (1,3,H,W) in [0, 1], what is visible of the picture.
+        image: (3,H,W) uint8, what is visible of the picture.
         visible: rows and columns of `image` in what g_s gives.
         moving: rows and columns of the cells of ŷ that may change.
         objective: its distortion counts visible pixels only, since it sees no others.
@@ -96,16 +96,18 @@ class Problem:
     def weighed(self, x_hat: Tensor) -> Tensor:
         """λD in bits of the visible part (1,3,H,W) of a reconstruction."""
         certain = {"y": x_hat.new_ones(1)}  # without a bit, so that the loss is its distortion
-        return self.objective({"x_hat": x_hat, "likelihoods": certain}, Target(self.image))["loss"] * self.pixels
+        return (
+            self.objective({"x_hat": x_hat, "likelihoods": certain}, Target(to_float(self.image)))["loss"] * self.pixels
+        )
 
     @property
     def pixels(self) -> int:
         """Visible ones."""
-        return self.image.size(2) * self.image.size(3)
+        return self.image[0].numel()
 
     def moved(self, y_hat: Tensor, target: Tensor) -> Tensor:
         """ŷ with the values of `target` where it may change."""
-        if self.moving == (slice(None), slice(None)):
+        if target[:, :, *self.moving].shape == target.shape:
             return target
         mixed = y_hat.clone()
         mixed[:, :, *self.moving] = target[:, :, *self.moving]
@@ -123,7 +125,7 @@ class Problem:
             self,
             params=tuple(p if p is None else p[:, :, *outer] for p in self.params),
             y=self.y[:, :, *outer],
-            image=self.image[:, :, *picture],
+            image=self.image[:, *picture],
             visible=inside,
             moving=tuple(slice(c.start - o.start, c.stop - o.start) for c, o in zip(core, outer, strict=True)),
         )
@@ -143,8 +145,8 @@ def problem_of(own: Cut, plain: Latents, image: Tensor, frame: Frame, objective:
     visible = slice(top, top + frame.height), slice(left, left + frame.width)
     everywhere = slice(None), slice(None)
     y = plain.y.contiguous()  # the decoder's products must be the encoder's, bit for bit
-    x = to_float(image.to(y.device))
-    return Problem(own, synthesis_of(own), plain, own.params(plain.side), y, x, visible, everywhere, objective)
+    x, params = image.to(y.device), own.params(plain.side)
+    return Problem(own, synthesis_of(own), plain, params, y, x, visible, everywhere, objective)
 
 
 def synthesis_of(own: Cut) -> Callable[[Latents], Tensor]:

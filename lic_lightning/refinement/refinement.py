@@ -14,13 +14,12 @@ from torch import Tensor
 
 from lic_lightning.codecs.latents import Cut, Latents, LatentsError, TransformCut
 from lic_lightning.codecs.padding import Frame, to_8bit
-from lic_lightning.codecs.tiled import synthesis, synthesis_grid
 from lic_lightning.refinement.mean_field import Descent, mean_field
 from lic_lightning.refinement.problem import Objective, Problem, Window, problem_of
 from lic_lightning.refinement.sga import Annealing, sga
 
 LARGEST = 4_000_000  # pixels that are refined at once
-TILE = 64  # cells a side of the latents that move at once
+TILE = 96  # cells a side of the latents that move at once
 REACH = 3  # cells around them whose pixels they change, and again around those what these pixels depend on
 
 
@@ -37,13 +36,9 @@ class Preset(NamedTuple):
 
 
 PRESETS = {
-    "fast": Preset(Descent(steps=4, rate=0.35, momentum=0.4), Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)),
-    "medium": Preset(
-        Descent(steps=12, rate=0.25, momentum=0.5), Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5)
-    ),
-    "slow": Preset(
-        Descent(steps=40, rate=0.25, momentum=0.6), Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7)
-    ),
+    "fast": Preset(Descent(steps=4, momentum=0.4), Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)),
+    "medium": Preset(Descent(steps=11, momentum=0.5), Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5)),
+    "slow": Preset(Descent(steps=40, momentum=0.6), Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7)),
 }
 
 
@@ -104,11 +99,9 @@ class Refinement:
         return min(written(own, plain), refined, key=lambda candidate: written_cost(problem, candidate))
 
     def search(self, problem: Problem, y_hat: Tensor) -> Tensor:
-        """y after the search; if it is large tile by tile, each beside what its neighbours have become."""
-        if problem.pixels <= LARGEST or not isinstance(problem.own, TransformCut):
-            return self._search(problem, y_hat)
+        """y after the search, tile by tile, each beside what its neighbours have become."""
         found = y_hat.clone()
-        for core, seen, outer in tiles(*y_hat.shape[2:]):
+        for core, seen, outer in tiles(problem):
             part = problem.window(core, seen, outer)
             found[:, :, *outer] = self._search(part, found[:, :, *outer])
         return found
@@ -138,24 +131,25 @@ def check_written(own: Cut, candidate: Written) -> None:
 def written_cost(problem: Problem, candidate: Written) -> float:
     """R + λD in bits: bytes of the strings, the 8-bit picture that they decode to."""
     latents, encoded = candidate
-    if problem.pixels > LARGEST and isinstance(problem.own, TransformCut):
-        g_s = problem.own.codec.g_s
-        decoded = synthesis(g_s, latents.y_hat, synthesis_grid(g_s, latents.y_hat.size(1)))[None]
-    else:
-        decoded = to_8bit(problem.synthesise(latents))
-    x_hat = decoded[:, :, *problem.visible].float() / 255
-    return 8 * sum(len(s) for strings in encoded["strings"] for s in strings) + problem.weighed(x_hat).item()
+    cost = 8.0 * sum(len(s) for strings in encoded["strings"] for s in strings)
+    for core, outer, _ in tiles(problem):
+        part = problem.window(core, core, outer)
+        decoded = to_8bit(problem.synthesise(replace(latents, y_hat=latents.y_hat[:, :, *outer])))
+        cost += part.weighed(decoded[:, :, *part.visible].float() / 255).item()
+    return cost
 
 
-def tiles(rows: int, columns: int) -> Iterator[tuple[Window, Window, Window]]:
-    """Windows of cells: the core, whose latents move; what they reach; and what reaches that."""
-    for core in product(_parts(rows), _parts(columns)):
+def tiles(problem: Problem) -> Iterator[tuple[Window, Window, Window]]:
+    """Windows of cells: the core, whose latents move; what they reach; and what reaches that. One if that can be."""
+    rows, columns = problem.y.shape[2:]
+    whole = problem.pixels <= LARGEST or not isinstance(problem.own, TransformCut)
+    for core in product(*(_parts(length, length if whole else TILE) for length in (rows, columns))):
         yield core, _grown(core, REACH, rows, columns), _grown(core, 2 * REACH, rows, columns)
 
 
-def _parts(length: int) -> Iterator[slice]:
+def _parts(length: int, most: int) -> Iterator[slice]:
     """Of even size: a thin one at the end would be too small for MS-SSIM."""
-    count = math.ceil(length / TILE)
+    count = math.ceil(length / most)
     return (slice(length * part // count, length * (part + 1) // count) for part in range(count))
 
 
