@@ -12,7 +12,7 @@ endif
 .PHONY: quickstart test lint docs format clean
 
 quickstart: $(INSTALLED)
-	$(BIN)/lic train -m experiment=quickstart
+	$(BIN)/lic chain quickstart
 
 test: $(INSTALLED)
 	$(BIN)/pytest -n auto $(ARGS)

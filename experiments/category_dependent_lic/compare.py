@@ -91,7 +91,8 @@ def as_markdown(table: pl.DataFrame, rows: pl.DataFrame) -> str:
 
 
 def _measured(rows: pl.DataFrame) -> Iterator[tuple[str, str, str, str, str]]:
-    for entry in bd_table(rows.filter(pl.col("refined").is_null())):  # the paper refines nothing
+    trained = pl.col("decoder_claim").is_null() | (pl.col("role") != "tuned") | (pl.col("decoder_claim") != "untrained")
+    for entry in bd_table(rows.filter(trained, pl.col("refined").is_null())):  # the paper refines nothing
         curve = entry.curve
         codec, category, test_set = (STAND_INS.get(n, n) for n in (curve.codec, curve.category, curve.test_set))
         for metric, answer in entry.answers.items():
