@@ -77,7 +77,7 @@ class Rung:
 def rungs(rows: pl.DataFrame) -> list[Rung]:
     """Test set by test set the rungs that there are rows of, from the lowest to the highest."""
     found = curves(pl.concat([rows, best(rows)]))
-    zeros = [curve for curve in found if curve.role == "reference" and curve.padding == "zeros"]
+    zeros = [c for c in found if c.role == "reference" and c.padding == "zeros" and c.test_set != CONTROL]
     return [rung for anchor in zeros for rung in _rungs(anchor, [c for c in found if same_images(c, anchor)])]
 
 
@@ -136,9 +136,10 @@ class Cost:
         """Seconds per megapixel, kMAC per pixel and MB of the deltas that the decoder's owner needs, means over λ."""
         rows = self.rows.filter(curve=curve.id, test_set_digest=curve.test_set_digest)
         seconds, pixels = rows["encode_s"].sum(), (rows["width"] * rows["height"]).sum()
-        encoders = self.rows.filter(pl.col("freeze").is_in(list(ENCODERS)), pl.col("category") != CONTROL)
-        if curve.freeze != BEST:
-            encoders = encoders.filter(freeze=curve.freeze, category=curve.category)
+        if curve.freeze == BEST:
+            encoders = self.rows.filter(pl.col("freeze").is_in(list(ENCODERS)), pl.col("category") != CONTROL)
+        else:
+            encoders = self.rows.filter(freeze=curve.freeze, category=curve.category)
         cells = encoders.filter(pl.col("refined").eq_missing(curve.refined or None)).unique(
             ["freeze", "category", "lmbda"], keep="first", maintain_order=True
         )
@@ -227,13 +228,15 @@ def figure(ladder: Sequence[Rung]) -> bytes:
     for rung in ladder:
         by_set.setdefault(rung.curve.test_set, []).append(rung)
     most = max(map(len, by_set.values()))
-    drawing = canvas(5.5 * len(by_set), 1.2 + 0.32 * most, dpi=120)
-    for axes, (test_set, own) in zip(drawing.subplots(1, len(by_set), squeeze=False)[0], by_set.items(), strict=True):
+    lines = -(-len(by_set) // 2)
+    drawing = canvas(14, lines * (1.2 + 0.28 * most), dpi=100)
+    for place, (test_set, own) in enumerate(by_set.items(), 1):
+        axes = drawing.add_subplot(lines, 2, place)
         changes = [_changes(rung) for rung in own]
         axes.boxplot(changes, orientation="horizontal", showfliers=False, medianprops={"color": "#d55e00"}, widths=0.6)
-        for place, values in enumerate(changes, 1):
+        for line, values in enumerate(changes, 1):
             scatter = np.random.default_rng(0).uniform(-0.2, 0.2, len(values))
-            axes.scatter(values, place + scatter, s=6, color="#0072b2", alpha=0.5, linewidths=0)
+            axes.scatter(values, line + scatter, s=8, color="#0072b2", alpha=0.6, linewidths=0)
         axes.axvline(0, color="#8a949e", linestyle="--", linewidth=1)
         names = [f"{r.encoder}, {r.curve.refined}" if r.curve.refined else r.encoder for r in own]
         axes.set_yticks(range(1, len(own) + 1), names, fontsize=8)

@@ -138,3 +138,18 @@ def test_the_module_imports_nothing_heavy():
     heavy = "{'torch', 'polars', 'numpy', 'matplotlib', 'bjontegaard'}"
     code = f"import sys, lic_lightning.commands.bd; assert not {heavy} & set(sys.modules), sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_refined_curve_stands_against_the_one_that_is_refined_too(tmp_path, capsys, sweep):
+    for name, scale in (("base", 1.0), ("tuned", 0.9)):
+        own = [row for row in sweep(curve=name, curve_name=name, cell=name, reference=None) if row["role"] == "tuned"]
+        rows = [{**row, "bpp": scale * row["bpp"]} for row in own]
+        rows += [{**row, "bpp": 0.8 * row["bpp"], "refined": "fast", "curve": f"{name} fast"} for row in rows]
+        write_rows(tmp_path / name / "results.parquet", rows)
+    assert main([str(tmp_path / "base"), str(tmp_path / "tuned"), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [(answer["name"], answer["anchor"]) for answer in answers] == [
+        ("tuned", "base"),
+        ("tuned refined fast", "base refined fast"),
+    ]
+    assert [answer["bd_rate"] for answer in answers] == pytest.approx([-10, -10])

@@ -288,3 +288,8 @@ def test_a_metric_of_the_whole_set_has_a_bd_rate_and_no_interval():
     result = bd_rate(*sides, bootstrap=20)
     assert (result.bd_rate, result.interval) == (pytest.approx(-3, abs=1e-6), None)
     assert "no interval: psnr is of the whole set" in result.warnings[0]
+
+
+def test_a_reference_that_was_asked_to_pad_otherwise_is_not_warned_about():
+    reference, test = replace(per_image(), padding="zeros", id="r"), replace(per_image(), padding="edge", reference="r")
+    assert not [warning for warning in bd_rate(reference, test, bootstrap=0).warnings if "paddings" in warning]
