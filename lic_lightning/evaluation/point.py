@@ -18,10 +18,12 @@ from torch import nn
 from lic_lightning.codecs.analysis import analysis_of
 from lic_lightning.codecs.fingerprint import codec_fingerprint, combine
 from lic_lightning.evaluation import classic
+from lic_lightning.evaluation.curve import WHOLE_SET
 from lic_lightning.evaluation.evaluate import Settings, evaluate, rate_gap
 from lic_lightning.evaluation.image_row import Row
 from lic_lightning.evaluation.results import read_rows, write_rows
-from lic_lightning.metrics.image import build_metrics
+from lic_lightning.evaluation.sets import with_sets
+from lic_lightning.metrics.image import build_metrics, of_sets
 from lic_lightning.parallel import Images, over_images
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def tuned_rows(
 ) -> list[Row]:
     """Rows of the codec of that name on all test sets; `decoder` is the untouched one that must read its strings."""
     rows: list[Row] = []
+    of_set = of_sets(build_metrics(settings.metrics, settings.lpips_trunk))
     for test_set, images in test_sets.items():
         coded = evaluate(codec, images, name, settings, decoder)
         for row in coded:
@@ -85,7 +88,8 @@ def tuned_rows(
         if show:
             show(test_set, images, coded)
         about = {**_with_analysis(columns, codec), "test_set": test_set, "test_set_digest": digest(images)}
-        rows += [{**about, "decoder_found": _found(about, row), **row} for row in _without_strings(images, coded)]
+        found = [{**about, "decoder_found": _found(about, row), **row} for row in _without_strings(images, coded)]
+        rows += with_sets(found, of_set)
     return rows
 
 
@@ -133,7 +137,8 @@ def reference_rows(
 
         def code(images: Images = images, own: dict[str, Any] = own) -> list[Row]:
             coded = evaluate(reference, images, name, settings)
-            return [{**own, **row} for row in _without_strings(images, coded)]
+            of_set = of_sets(build_metrics(settings.metrics, settings.lpips_trunk))
+            return with_sets([{**own, **row} for row in _without_strings(images, coded)], of_set)
 
         coder = getattr(reference, "coder", None)  # an autoregressive codec has two stream syntaxes
         key = ["reference", weights, coder, own["test_set_digest"], settings.protocol, torch.__version__]
@@ -164,7 +169,8 @@ def classic_codec_rows(test_sets: Mapping[str, Images], settings: Settings, cach
                     {**about, "image": image, "image_digest": content}
                     for image, content in zip(images.names, image_digests(images), strict=True)
                 ]
-                return [{**image, **row} for image, rows in zip(own, found, strict=True) for row in rows]
+                rows = [{**image, **row} for image, rows in zip(own, found, strict=True) for row in rows]
+                return with_sets(rows, of_sets(metrics))
 
             key = ["classic", digest(images), settings.metrics, *classic.identity(codec)]
             rows += [{**row, "test_set": name} for row in _cached(cache, key, images, code)]
@@ -193,7 +199,8 @@ def _cached(cache: Path, key: list[Any], images: Images, code: Callable[[], list
     path, names = cache / f"{name}.parquet", dict(zip(image_digests(images), images.names, strict=True))
     rows = read_rows(path).to_dicts() if path.is_file() else []
     # None yet, or from before rows had a column
-    if {row["image_digest"] for row in rows} != set(names) or any(row["file_bytes"] is None for row in rows):
+    of_images = [row for row in rows if row["image"] != WHOLE_SET]
+    if {row["image_digest"] for row in of_images} != set(names) or any(row["file_bytes"] is None for row in of_images):
         write_rows(path, code())
         rows = read_rows(path).to_dicts()
-    return [{**row, "image": names[row["image_digest"]]} for row in rows]
+    return [{**row, "image": names.get(row["image_digest"], WHOLE_SET)} for row in rows]

@@ -73,6 +73,12 @@ OPTIONAL = (
     "decoder_checks", "decoder_found", "label", "predicted", "label_s", "label_kmac",
 )  # fmt: skip
 
+# What is of one image, and null in the row of a metric that has one value for a whole set
+OF_IMAGE = (
+    *QUALITY, "image_digest", "width", "height", "stream_bytes", "bytes", "bpp", "file_bytes", "bpp_estimated",
+    "encode_s", "decode_s", "digest",
+)  # fmt: skip
+
 # The same measurement: a sweep holds its reference's rows once per run. Tuned rows are of their cell alone.
 IDENTITY = ("role", "curve", "weights", "test_set_digest", "domain", "lmbda", "image")
 # What two cells have in common where both coded an image alike

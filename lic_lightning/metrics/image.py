@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from PIL import Image
@@ -18,7 +19,15 @@ from torch import Tensor
 from lic_lightning.metrics.distances import TRUNKS, FeatureDistance
 from lic_lightning.metrics.table import METRICS, MetricError, computed
 
-ImageMetric = Callable[[Tensor, Tensor], float | None]
+ImageMetric = Callable[[Tensor, Tensor], Any]  # a float or None; of a metric of sets, what its `of_set` takes
+
+
+class SetMetric(Protocol):
+    """One value of a set, from what it makes of each image and its reconstruction."""
+
+    def __call__(self, image: Tensor, decoded: Tensor) -> Any: ...
+
+    def of_set(self, parts: Sequence[Any]) -> float | None: ...
 
 
 def build_metrics(columns: Sequence[str], lpips_trunk: str | None = None) -> dict[str, ImageMetric]:
@@ -37,9 +46,14 @@ def build_metrics(columns: Sequence[str], lpips_trunk: str | None = None) -> dic
     return {column: known[column].build(lpips_trunk) for column in columns}  # type: ignore[misc]  # all have one
 
 
-def measured(metrics: Mapping[str, ImageMetric], image: Tensor, decoded: Tensor) -> dict[str, float | None]:
+def of_sets(metrics: Mapping[str, ImageMetric]) -> dict[str, SetMetric]:
+    """Those that have one value for a whole set."""
+    return {column: metric for column, metric in metrics.items() if computed()[column].of == "set"}  # type: ignore[misc]
+
+
+def measured(metrics: Mapping[str, ImageMetric], image: Tensor, decoded: Tensor) -> dict[str, Any]:
     """A row's columns of the metrics, raw and, where that is another scale, on their axis."""
-    columns: dict[str, float | None] = {}
+    columns: dict[str, Any] = {}
     for column, metric in metrics.items():
         columns[column] = value = metric(image, decoded)
         entry = computed()[column]

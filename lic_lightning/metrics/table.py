@@ -31,7 +31,8 @@ class Metric:
         min_side: of the smallest image that has a value, in pixels.
         of: what has a value: a decoded "image", a head's "answer" to an image, or a whole "set" of images.
         default: computed and shown unless settings say otherwise; another is shown where a curve has it.
-        build: of `evaluation.lpips_trunk`, makes what computes it of an image; None where nothing is to be built.
+        build: of `evaluation.lpips_trunk`, makes what computes it of an image, or of sets by way of their images; None
+            where nothing is to be built.
     """
 
     name: str
@@ -96,6 +97,12 @@ def _distance(name: str, trunk: str | None) -> ImageMetric:
     return _image().OfFeatures(name, trunk if name == "lpips" else None)
 
 
+def _patch_distance(kind: str, _: str | None) -> Any:
+    from lic_lightning.metrics.sets import PatchDistance
+
+    return PatchDistance(kind)
+
+
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -124,6 +131,18 @@ METRICS: dict[str, Metric] = {
         Metric("dists", "dists", "DISTS", more_is_better=False, build=lambda _: _image().dists()),
         Metric(
             "ssimulacra2", "ssimulacra2", "SSIMULACRA2", digits=2, min_side=8, build=lambda _: _image().ssimulacra2()
+        ),
+        *(
+            Metric(
+                f"{kind}-st-alexnet",
+                f"{kind}_st_alexnet",
+                f"{kind.upper()} of patches (ST-LPIPS's AlexNet)",
+                more_is_better=False,
+                of="set",
+                min_side=64,
+                build=partial(_patch_distance, kind),
+            )
+            for kind in ("kid", "fid")
         ),
         Metric("top1", "top1", "top-1", "%", of="answer"),
         Metric("top5", "top5", "top-5", "%", of="answer"),

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 
+from lic_lightning.evaluation.curve import WHOLE_SET
 from lic_lightning.selection.encoders import REFERENCE
 
 WAYS = ("reference", "label", "classifier", "best of K")
@@ -33,7 +34,8 @@ def candidates(rows: pl.DataFrame, categories: Collection[str]) -> pl.DataFrame:
     """
     names = list(categories)
     chosen = rows.filter(
-        pl.col("test_set").is_in(names)
+        (pl.col("image") != WHOLE_SET)
+        & pl.col("test_set").is_in(names)
         & pl.col("refined").is_null()
         & ((pl.col("role") == "reference") | ((pl.col("role") == "tuned") & pl.col("category").is_in(names)))
     ).with_columns(
