@@ -28,7 +28,7 @@ ARROWS: dict[str, set[str]] = {
     "heads": {"codecs", *LOWEST},
     "objectives": {"metrics", "codecs", *LOWEST},  # a distortion that is a metric, its smallest image
     "metrics": {"codecs", *LOWEST},
-    "data": NETWORKS,
+    "data": {"refinement", *NETWORKS},
     "refinement": {"codecs"},  # an objective is given to it
     "bitstream": {"refinement", *NETWORKS},
     "evaluation": {"bitstream", "refinement", *NETWORKS},  # a row says how large the file is

@@ -177,10 +177,13 @@ def features(latents: Latents) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def encode(codec: nn.Module, image: Tensor, stride: int, padding: str = DEFAULT_PADDING) -> dict[str, Any]:
-    """ "strings" and "shape" of a picture (3,H,W) uint8."""
-    padded = to_float(Frame.of(image, stride).pad(image, padding))
-    return cut(codec).write(cut(codec).analyse(padded))
+def encode(
+    codec: nn.Module, image: Tensor, stride: int, padding: str = DEFAULT_PADDING, refine: Any = None
+) -> dict[str, Any]:
+    """ "strings" and "shape" of a picture (3,H,W) uint8: of its latents as analysed, or as a `Refinement` has them."""
+    own, frame = cut(codec), Frame.of(image, stride)
+    plain = own.analyse(to_float(frame.pad(image, padding)))
+    return own.write(plain) if refine is None else refine(own, plain, image, frame).encoded
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ class Sample:
     boxes: Tensor | None = None  # (n, 4) float32, x1 y1 x2 y2 in pixels
     label: int | None = None
     visible: Tensor | None = None  # (H, W) bool, False in the margins of a padded picture; None: all of it
+    y_hat: Tensor | None = None  # (M, h, w) float32, what an encoder is to give of the picture
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Batch:
     boxes: list[Tensor] | None = None  # B tensors (n_i, 4) float32, x1 y1 x2 y2 in pixels
     label: Tensor | None = None  # (B,) int64
     visible: Tensor | None = None  # (B, 1, H, W) bool, False where the decoder will cut off; None: nowhere
+    y_hat: Tensor | None = None  # (B, M, h, w) float32, what an encoder is to give of them
 
     def seen(self, x_hat: Tensor) -> Tensor:
         """Reconstructions (B,3,H,W) as an objective should take them: right where nobody looks.
@@ -66,6 +68,7 @@ def collate(samples: list[Sample]) -> Batch:
     masks = [s.mask for s in samples if s.mask is not None]
     boxes = [s.boxes for s in samples if s.boxes is not None]
     labels = [s.label for s in samples if s.label is not None]
+    latents = [s.y_hat for s in samples if s.y_hat is not None]
     visible = [torch.ones(s.image.shape[1:], dtype=torch.bool) if s.visible is None else s.visible for s in samples]
     count = len(samples)
     return Batch(
@@ -75,4 +78,5 @@ def collate(samples: list[Sample]) -> Batch:
         boxes=boxes if len(boxes) == count else None,
         label=torch.tensor(labels) if len(labels) == count else None,
         visible=None if all(s.visible is None for s in samples) else torch.stack(visible)[:, None],
+        y_hat=torch.stack(latents) if len(latents) == count else None,
     )

@@ -14,7 +14,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Size, Tensor, nn
@@ -23,7 +23,8 @@ from lic_lightning.codecs.fingerprint import codec_fingerprint
 from lic_lightning.codecs.latents import cut, decode, encode, features
 from lic_lightning.codecs.padding import DEFAULT_PADDING, Frame
 from lic_lightning.codecs.registry import spec
-from lic_lightning.data.layouts.class_folders import Resized
+from lic_lightning.data.batch import Sample
+from lic_lightning.data.dataset import ImageDataset
 from lic_lightning.data.splits import contents
 from lic_lightning.files import file_part, write_atomically
 
@@ -36,30 +37,50 @@ class StoreError(ValueError):
     """A latent store of another codec or data set, or one that is damaged or unfinished; the message says which."""
 
 
+class Pictures(Protocol):
+    """What is coded of a data set: pictures that follow from it and one size, in pixels."""
+
+    dataset: ImageDataset
+    side: int
+    names: list[str]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
+
+
 @dataclass(frozen=True)
 class Identity:
     """What a store's content depends on."""
 
     dataset: str
     images: str  # SHA-256 over names and contents (of many, sizes: `splits.contents`)
-    image_size: int  # short side in pixels
+    image_size: int  # in pixels: short side, or that of squares
     codec: str
     fingerprint: str  # SHA-256 over all of the codec's tensors, the encoder's too
     padding: str  # policy of `codecs.padding`
+    refined: str | None = None  # how; None: the latents are as analysed
 
     @classmethod
     def of(
-        cls, name: str, codec_name: str, codec: nn.Module, images: Resized, padding: str = DEFAULT_PADDING
+        cls,
+        name: str,
+        codec_name: str,
+        codec: nn.Module,
+        images: Pictures,
+        padding: str = DEFAULT_PADDING,
+        refined: str | None = None,
     ) -> Identity:
         """The identity of a store of all `images`, coded by `codec`."""
         content = "\n".join(f"{name}|{content}" for name, content in contents(images.dataset).items())
         digest = hashlib.sha256(content.encode()).hexdigest()
-        return cls(name, digest, images.side, codec_name, codec_fingerprint(codec), padding)
+        return cls(name, digest, images.side, codec_name, codec_fingerprint(codec), padding, refined)
 
     @property
     def folder(self) -> str:
         """A name that two stores do not share."""
-        content = json.dumps(asdict(self), sort_keys=True)
+        # Without what is None, as stores were named before latents could be refined
+        content = json.dumps({key: value for key, value in asdict(self).items() if value is not None}, sort_keys=True)
         return f"{file_part(self.dataset)}-{self.codec}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
@@ -123,7 +144,9 @@ class LatentStore:
         return {name: tensor[0].clone() for name, tensor in visible.items()}
 
 
-def build_store(folder: Path, identity: Identity, images: Resized, codec: nn.Module) -> LatentStore:
+def build_store(
+    folder: Path, identity: Identity, images: Pictures, codec: nn.Module, refine: Any = None
+) -> LatentStore:
     """Codes what the store in `folder` still lacks; a finished one is opened as it is.
 
     Args:
@@ -131,6 +154,7 @@ def build_store(folder: Path, identity: Identity, images: Resized, codec: nn.Mod
         identity: see `Identity.of`.
         images: as they are coded, with labels.
         codec: in eval mode, on the CPU.
+        refine: a `Refinement` of what is analysed, or None.
     """
     if not (folder / STORE).is_file():
         content = {**asdict(identity), "names": list(images.names)}
@@ -138,15 +162,22 @@ def build_store(folder: Path, identity: Identity, images: Resized, codec: nn.Mod
     missing = [i for i in range(shard_count(images.names)) if not shard_path(folder, i).is_file()]
     for number in missing:
         shard = range(number * SHARD, min((number + 1) * SHARD, len(images)))
-        coded = [code(images, index, codec, identity.codec, identity.padding) for index in shard]
+        coded = [code(images, index, codec, identity.codec, identity.padding, refine) for index in shard]
         write_atomically(shard_path(folder, number), pack_shard(coded))
     return LatentStore(folder, identity)
 
 
-def code(images: Resized, index: int, codec: nn.Module, codec_name: str, padding: str = DEFAULT_PADDING) -> Coded:
+def code(
+    images: Pictures,
+    index: int,
+    codec: nn.Module,
+    codec_name: str,
+    padding: str = DEFAULT_PADDING,
+    refine: Any = None,
+) -> Coded:
     """One image as real bytes."""
     sample = images[index]
-    encoded = encode(codec, sample.image, spec(codec_name).stride, padding)
+    encoded = encode(codec, sample.image, spec(codec_name).stride, padding, refine)
     height, width = sample.image.shape[1:]
     return Coded(sample.name, sample.label or 0, height, width, encoded["strings"], encoded["shape"])
 

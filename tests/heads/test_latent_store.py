@@ -1,6 +1,7 @@
 """The store holds real bitstreams of one codec, whole or not at all."""
 
 import dataclasses
+import json
 import os
 
 import pytest
@@ -61,6 +62,18 @@ def test_a_store_under_another_padding_is_another(built):
     other = Identity.of("photographs", "mbt2018-mean", codec, images, "zeros")
     assert other.folder != identity.folder
     with pytest.raises(StoreError, match="built with padding 'blurred-edge', this run has 'zeros'"):
+        LatentStore(store.folder, other)
+
+
+def test_a_store_from_before_latents_could_be_refined_is_read(built):
+    store, codec, images, identity = built
+    content = json.loads((store.folder / "store.json").read_text())
+    del content["refined"]
+    (store.folder / "store.json").write_text(json.dumps(content))
+    assert len(LatentStore(store.folder, identity)) == 16
+    other = Identity.of("photographs", "mbt2018-mean", codec, images, refined="slow")
+    assert other.folder != identity.folder
+    with pytest.raises(StoreError, match="built with refined None, this run has 'slow'"):
         LatentStore(store.folder, other)
 
 
