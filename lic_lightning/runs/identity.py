@@ -94,8 +94,12 @@ def run_of(cfg: DictConfig, folder: Path) -> Run:
 
 
 def weights_name(cfg: DictConfig) -> str:
-    """What tells a curve from one of other weights: the file's stem, or the run; empty where each λ has its own."""
+    """What tells a curve from one of other weights: the file's stem, the run, or the stage of a chain; empty where each
+    λ has its own.
+    """
     written = str(_as_written(cfg.codec)["weights"])
+    if written.startswith(STAGE):
+        return written.rpartition(",")[2].removesuffix("}")
     if written in ("none", "zoo", "shipped") or "${" in written:
         return ""
     return written if written.startswith(RUN) else Path(written).name.removesuffix(".tar").rpartition(".")[0]

@@ -105,6 +105,11 @@ def test_one_file_a_lambda_is_one_curve_and_two_files_are_two(tmp_path: Path, fi
     assert run_of(sweep[0], Path()).curve_name == "mbt2018-mean food encoder_only"
 
 
+def test_runs_that_start_from_a_stage_of_a_chain_are_called_by_it() -> None:
+    started = config("codec.weights='${lic.stage:run:0123456789ab,pretrained_*}'")
+    assert run_of(started, Path()).curve_name == "mbt2018-mean food encoder_only pretrained_*"
+
+
 @pytest.mark.parametrize(
     "callback",
     [
