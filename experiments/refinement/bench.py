@@ -20,7 +20,7 @@ from lic_lightning.objectives import MSE
 from lic_lightning.refinement import PRESETS
 from lic_lightning.refinement.mean_field import Descent
 from lic_lightning.refinement.problem import problem_of
-from lic_lightning.refinement.refinement import Preset, Refinement, written, written_cost
+from lic_lightning.refinement.refinement import Refinement, written, written_cost
 
 LAMBDAS = (0.0067, 0.025)
 HEIGHT, WIDTH, TOP, LEFT = 320, 384, 60, 80  # of the crops
@@ -43,10 +43,10 @@ def main() -> None:
         print(f"{name:20} {changes}   {sum(seconds) / megapixels:.2f} s/MP", flush=True)
 
 
-def parsed(text: str) -> Preset:
-    """STEPS,MOMENTUM of the descent; the annealing is of codecs that are not measured here."""
+def parsed(text: str) -> Descent:
+    """STEPS,MOMENTUM."""
     steps, momentum = text.split(",")
-    return PRESETS["medium"]._replace(descent=Descent(int(steps), float(momentum)))
+    return Descent(int(steps), float(momentum))
 
 
 def two_of(folder: Path) -> list[Path]:

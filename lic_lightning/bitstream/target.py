@@ -95,9 +95,11 @@ class Target:
         return Probe(value, lmbda, content)
 
     def _between(self, probes: dict[float, Probe], below: list[float], above: list[float]) -> float:
-        """The octave to be tried next: the end of the reach, then by regula falsi, an end that stays counting less."""
-        if not below or not above:
-            return REACH if below else -REACH
+        """The octave to be tried next: one further out, then by regula falsi, an end that stays counting less."""
+        if not above:
+            return max(below) + 1
+        if not below:
+            return min(above) - 1
         left, right = max(below, key=lambda o: probes[o].value), min(above, key=lambda o: probes[o].value)
         aim, sides = (self.low + self.high) / 2, [octave in above for octave in reversed(probes)]
         less = 2 ** (sides.index(not sides[0]) - 1)
@@ -109,10 +111,11 @@ class Target:
         return max(fitting) if self.name == "bpp" else min(fitting)
 
     def _out_of_reach(self, codec: FileCodec, image: Tensor, probes: dict[float, Probe]) -> str:
-        least, most = (probes.get(octave) or self._probe(codec, image, octave) for octave in (-REACH, REACH))
+        ends = [probes.get(octave) or self._probe(codec, image, octave) for octave in (-REACH, REACH)]
+        values = [probe.value for probe in (*probes.values(), *ends)]
         text = (
-            f"{self.said(self.wanted)} is out of this decoder's reach: {self.said(least.value)} to "
-            f"{self.said(most.value)}, with λ of the refinement from {least.lmbda:.4f} to {most.lmbda:.4f}"
+            f"{self.said(self.wanted)} is out of this decoder's reach: {self.said(min(values))} to "
+            f"{self.said(max(values))}, with λ of the refinement from {ends[0].lmbda:.4f} to {ends[1].lmbda:.4f}"
         )
         if not self.shipped:
             return text

@@ -7,7 +7,7 @@ A density of another kind brings methods `centre`, `indexes` and `density`, call
 them, and CompressAI's buffers with its tables; CompressAI's own two densities are served here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -47,13 +47,9 @@ def rounded(model: EntropyModel, values: Tensor, *parameters: Any) -> tuple[Tens
     return quantize_ste(values - around) + around, likelihoods
 
 
-def relaxed(
-    rounding: Callable[[Tensor], Tensor], model: EntropyModel, values: Tensor, *parameters: Any
-) -> tuple[Tensor, Tensor]:
-    """As `quantised`, by any `rounding` of values less their centre, with the likelihoods of what that gives."""
-    around = centre(model, *parameters)
-    hat = around + rounding(values - around)
-    return hat, likelihood(model, hat, *parameters)
+def kept(model: EntropyModel, values: Tensor, *parameters: Any) -> tuple[Tensor, None]:
+    """The values as they are, for a search between the symbols."""
+    return values, None
 
 
 def symbols(model: EntropyModel, values: Tensor, *parameters: Any) -> Tensor:

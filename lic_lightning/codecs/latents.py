@@ -13,6 +13,7 @@ from functools import singledispatch
 from typing import Any, ClassVar, Protocol
 
 import torch
+from compressai.entropy_models import EntropyModel
 from torch import Size, Tensor, nn
 
 from lic_lightning.codecs import entropy
@@ -21,7 +22,7 @@ from lic_lightning.codecs.rans import RANS, Coder
 
 Strings = list[list[bytes]]
 Params = tuple[Any, ...]  # what the side says of y, each (B,·,h,w) or None
-Quantiser = Callable[..., tuple[Tensor, Tensor | None]]  # `quantised`, `rounded` or a `relaxed` of `codecs.entropy`
+Quantiser = Callable[..., tuple[Tensor, Tensor | None]]  # `quantised`, `rounded` or `kept` of `codecs.entropy`
 
 
 class LatentsError(ValueError):
@@ -55,10 +56,14 @@ class Cut(Protocol):
     Attributes:
         streams: their names, in the order of `strings`.
         context: True if scales and means of a symbol depend on other symbols of y.
+        density: the entropy model of y.
     """
 
     streams: ClassVar[tuple[str, ...]]
     context: ClassVar[bool]
+
+    @property
+    def density(self) -> EntropyModel: ...
 
     def analyse(self, x: Tensor) -> Latents:
         """Of images (B,3,H,W) in [0, 1], sides multiples of the codec's stride.
@@ -84,7 +89,7 @@ class Cut(Protocol):
     def params(self, side: Mapping[str, Any]) -> Params:
         """What the side says of y: scales and means, or what a context makes them of."""
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
         """Latents of any y (B,M,h,w), differentiable: `quantiser` gives the values of each part around its means.
 
         Their side has only what follows from y, their likelihoods are those of y alone.
@@ -93,7 +98,6 @@ class Cut(Protocol):
             y: before rounding.
             params: as `params` gives them, or a window of these and y.
             quantiser: takes an entropy model, values and the parameters of their density.
-            before: ŷ in whose context an autoregressive codec rounds, all positions at once; others round in order.
         """
 
     def rounded(self, y: Tensor, params: Params) -> Latents:
@@ -144,13 +148,18 @@ class TransformCut:
         """What the side says of y."""
         raise NotImplementedError
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+    @property
+    def density(self) -> EntropyModel:
+        """Of y."""
+        return self.codec.gaussian_conditional
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
         """Latents of any y."""
         raise LatentsError(f"{type(self.codec).__name__} can't be refined: its cut declares no `coded`")
 
     def rounded(self, y: Tensor, params: Params) -> Latents:
         """In eval mode."""
-        return self.coded(y, params, entropy.quantised, y)
+        return self.coded(y, params, entropy.quantised)
 
     def shape(self, height: int, width: int) -> Any:
         """Height and width of z."""

@@ -5,7 +5,8 @@
 g is the gradient of λD at the means, h its curvature: E holds all that R + λD changes by if one symbol becomes k, to
 second order, so no sample is drawn and each gradient moves all symbols. The q that these equations agree on minimises
 the expected R + λD less T of entropy. All symbols answer the same gradient, so a step goes part of the way only, the
-less the more they act on each other.
+less the more they act on each other. Where they are each other's context, g holds too what a value does to the expected
+bits of those after it, by way of their scales and means.
 """
 
 from typing import NamedTuple
@@ -37,34 +38,34 @@ class Descent(NamedTuple):
 
 
 def mean_field(problem: Problem, y_hat: Tensor, descent: Descent, seed: int = 0) -> Tensor:
-    """ŷ (1,M,h,w) of the likeliest symbols.
+    """y (1,M,h,w), to be rounded: the likeliest symbols, or in a context the means.
 
     Args:
-        problem: without a context; its y is where the search starts.
+        problem: its y is where the search starts.
         y_hat: what stays where nothing may move.
         descent: how.
         seed: of the curvature's probe.
     """
     steps, momentum = descent
-    symbols = torch.tensor([-1.0, 0.0, 1.0], device=y_hat.device).reshape(3, 1, 1, 1, 1)
-    start = problem.rounded(problem.y)
-    bits = torch.stack([problem.bits(start + symbol) for symbol in symbols])
-    mean, velocity = problem.y - start, torch.zeros_like(start)
-    gradient = distortion_gradient(problem, problem.moved(y_hat, start + mean))
-    stiffness = curvature(problem, problem.moved(y_hat, start + mean), gradient, seed)
-    coupled = torch.ones_like(around(stiffness))
+    mean = problem.moved(y_hat, problem.y)
+    chances = torch.tensor([0.0, 1.0, 0.0], device=mean.device).reshape(3, 1, 1, 1)
+    slope = problem.slope(mean, chances)
+    stiffness = curvature(problem, mean, chances, slope.gradient, seed)
+    velocity, coupled = torch.zeros_like(mean), torch.ones_like(around(stiffness))
     for step in range(steps):
         temperature = HOT * (COLD / HOT) ** (step / max(1, steps - 1))
-        energy = bits + gradient * symbols + KAPPA / 2 * stiffness * (symbols - mean) ** 2
-        spread = torch.softmax(-energy / temperature, dim=0)
+        apart = slope.symbols - mean
+        energy = slope.bits + slope.gradient * apart + KAPPA / 2 * stiffness * apart**2
+        chances = torch.softmax(-energy / temperature, dim=0)
+        share = (STABLE * KAPPA / coupled).clamp(max=RATE)
+        velocity = momentum * velocity + share * (chances * apart).sum(dim=0, keepdim=True)
+        mean, before = problem.moved(mean, mean + velocity), slope.gradient
         if step + 1 < steps:
-            share = (STABLE * KAPPA / coupled).clamp(max=RATE)
-            velocity = momentum * velocity + share * ((symbols * spread).sum(dim=0) - mean)
-            mean, before = mean + velocity, gradient
-            gradient = distortion_gradient(problem, problem.moved(y_hat, start + mean))
-            coupled = torch.maximum(coupled, coupling(velocity, gradient - before, stiffness))
-    likeliest = spread.argmax(dim=0) - 1
-    return problem.moved(y_hat, problem.rounded(start + likeliest))
+            slope = problem.slope(mean, chances)
+            coupled = torch.maximum(coupled, coupling(velocity, slope.gradient - before, stiffness))
+    if problem.own.context:  # where each is rounded around means that those before it have moved
+        return mean
+    return problem.moved(y_hat, slope.symbols.gather(0, chances.argmax(dim=0, keepdim=True)))
 
 
 def coupling(change: Tensor, of_gradient: Tensor, stiffness: Tensor) -> Tensor:
@@ -73,15 +74,15 @@ def coupling(change: Tensor, of_gradient: Tensor, stiffness: Tensor) -> Tensor:
     return (around(of_gradient**2) / around(alone).clamp(min=1e-9)).sqrt()
 
 
-def curvature(problem: Problem, y_hat: Tensor, gradient: Tensor, seed: int) -> Tensor:
-    """Second derivative of λD by each value of ŷ, as the product of its channel's mean and its cell's surroundings'.
+def curvature(problem: Problem, y: Tensor, chances: Tensor, gradient: Tensor, seed: int) -> Tensor:
+    """Second derivative by each value of y, as the product of its channel's mean and its cell's surroundings'.
 
     A value's own is the product of a random sign with the change of its gradient when all values move by their signs
     (Hutchinson); what other values add to it has mean zero.
     """
-    draw = torch.Generator(y_hat.device).manual_seed(seed)
-    signs = torch.rand(y_hat.shape, generator=draw, device=y_hat.device).round() * 2 - 1
-    seen = signs * (distortion_gradient(problem, y_hat + PROBE * signs) - gradient) / PROBE
+    draw = torch.Generator(y.device).manual_seed(seed)
+    signs = torch.rand(y.shape, generator=draw, device=y.device).round() * 2 - 1
+    seen = signs * (problem.slope(y + PROBE * signs, chances).gradient - gradient) / PROBE
     channels = seen.mean(dim=(2, 3), keepdim=True).clamp(min=0)
     return channels * around(seen).clamp(min=0) / channels.mean().clamp(min=1e-9)
 
@@ -89,11 +90,3 @@ def curvature(problem: Problem, y_hat: Tensor, gradient: Tensor, seed: int) -> T
 def around(values: Tensor) -> Tensor:
     """(1,1,h,w): means over the channels of a cell and of those beside it."""
     return F.avg_pool2d(values.mean(dim=1, keepdim=True), 3, stride=1, padding=1, count_include_pad=False)
-
-
-def distortion_gradient(problem: Problem, y_hat: Tensor) -> Tensor:
-    """Of λD in bits by ŷ."""
-    with torch.enable_grad():
-        moving = y_hat.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(problem.distortion(moving), moving)
-    return gradient.float()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -19,8 +18,8 @@ from lic_lightning.codecs.latents import Cut, Latents, Params, TransformCut
 from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.refinement.synthesis import fast_synthesis
 
-Rounding = Callable[[Tensor], Tensor]  # of values less their means
 Window = tuple[slice, ...]  # rows and columns
+NEIGHBOURS = (-1.0, 0.0, 1.0)  # of the nearest symbol: those that a value may become
 CELL = 16  # pixels a side for one position of ŷ, of all codecs here
 
 
@@ -37,6 +36,20 @@ class Target(NamedTuple):
     """All that an objective of pixels reads of a batch."""
 
     image: Tensor
+
+
+class Slope(NamedTuple):
+    """How R + λD lies around values of y.
+
+    Attributes:
+        gradient: (1,M,h,w), of λD by each value, and of what others' bits are in its context; its own do not count.
+        symbols: (3,M,h,w), NEIGHBOURS of the nearest.
+        bits: theirs.
+    """
+
+    gradient: Tensor
+    symbols: Tensor
+    bits: Tensor
 
 
 @dataclass(frozen=True)
@@ -65,21 +78,18 @@ class Problem:
     moving: Window
     objective: Objective
 
-    def coded(self, y: Tensor, rounding: Rounding, before: Tensor) -> Latents:
-        """Latents of y, differentiable, each symbol by `rounding`; `before` as the cut's `coded` has it."""
-        return self.own.coded(y, self.params, partial(entropy.relaxed, rounding), before)
-
-    def cost(self, latents: Latents) -> Tensor:
-        """R + λD in bits of what `coded` gives."""
-        return self.distortion(latents.y_hat) + _bits(latents).sum()
-
-    def bits(self, y_hat: Tensor) -> Tensor:
-        """Of each value of ŷ, without a context."""
-        return _bits(self.coded(y_hat, lambda symbols: symbols, y_hat))
-
-    def rounded(self, y: Tensor) -> Tensor:
-        """The nearest ŷ that can be written."""
-        return self.own.rounded(y, self.params).y_hat
+    def slope(self, y: Tensor, chances: Tensor) -> Slope:
+        """R + λD around values (1,M,h,w) of y as they are; `chances` weigh the bits of three symbols in a context."""
+        density = self.own.density
+        with torch.enable_grad():
+            y = y.detach().requires_grad_()
+            latents = self.own.coded(y, self.params, entropy.kept)
+            parameters = () if latents.scales is None else (latents.scales, latents.means)
+            nearest = entropy.centre(density, *parameters) + entropy.symbols(density, y, *parameters)
+            symbols = nearest.detach() + torch.tensor(NEIGHBOURS, device=y.device).reshape(3, 1, 1, 1)
+            bits = -entropy.likelihood(density, symbols, *parameters).log2()
+            (gradient,) = torch.autograd.grad(self.distortion(latents.y_hat) + (chances * bits).sum(), y)
+        return Slope(gradient.float(), symbols, bits.detach())
 
     def written(self, y: Tensor) -> Latents:
         """All that is written of y, which may be a ŷ."""
@@ -155,7 +165,3 @@ def synthesis_of(own: Cut) -> Callable[[Latents], Tensor]:
         return own.synthesise
     g_s = fast_synthesis(own.codec.g_s)
     return lambda latents: g_s(latents.y_hat)
-
-
-def _bits(latents: Latents) -> Tensor:
-    return -latents.likelihoods["y"].log2()

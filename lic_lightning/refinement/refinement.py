@@ -16,29 +16,16 @@ from lic_lightning.codecs.latents import Cut, Latents, LatentsError, TransformCu
 from lic_lightning.codecs.padding import Frame, to_8bit
 from lic_lightning.refinement.mean_field import Descent, mean_field
 from lic_lightning.refinement.problem import Objective, Problem, Window, problem_of
-from lic_lightning.refinement.sga import Annealing, sga
 
 LARGEST = 4_000_000  # pixels that are refined at once
 TILE = 96  # cells a side of the latents that move at once
 REACH = 3  # cells around them whose pixels they change, and again around those what these pixels depend on
 
 
-class Preset(NamedTuple):
-    """How much is searched, measured in experiments/refinement.
-
-    Attributes:
-        descent: by mean field.
-        annealing: by SGA, of codecs whose symbols are the context of others.
-    """
-
-    descent: Descent
-    annealing: Annealing
-
-
-PRESETS = {
-    "fast": Preset(Descent(steps=4, momentum=0.4), Annealing(steps=8, rate=0.1, last_rate=0.03, noise=0.5)),
-    "medium": Preset(Descent(steps=11, momentum=0.5), Annealing(steps=20, rate=0.1, last_rate=0.03, noise=0.5)),
-    "slow": Preset(Descent(steps=40, momentum=0.6), Annealing(steps=80, rate=0.05, last_rate=0.01, noise=0.7)),
+PRESETS = {  # measured in experiments/refinement
+    "fast": Descent(steps=4, momentum=0.4),
+    "medium": Descent(steps=11, momentum=0.5),
+    "slow": Descent(steps=40, momentum=0.6),
 }
 
 
@@ -103,14 +90,8 @@ class Refinement:
         found = y_hat.clone()
         for core, seen, outer in tiles(problem):
             part = problem.window(core, seen, outer)
-            found[:, :, *outer] = self._search(part, found[:, :, *outer])
+            found[:, :, *outer] = mean_field(part, found[:, :, *outer], PRESETS[self.preset])
         return found
-
-    def _search(self, problem: Problem, y_hat: Tensor) -> Tensor:
-        descent, annealing = PRESETS[self.preset]
-        if problem.own.context:  # a symbol's bits are not its own then
-            return sga(problem, y_hat, annealing)
-        return mean_field(problem, y_hat, descent)
 
 
 def written(own: Cut, latents: Latents) -> Written:
@@ -148,9 +129,9 @@ def tiles(problem: Problem) -> Iterator[tuple[Window, Window, Window]]:
 
 
 def _parts(length: int, most: int) -> Iterator[slice]:
-    """Of even size: a thin one at the end would be too small for MS-SSIM."""
-    count = math.ceil(length / most)
-    return (slice(length * part // count, length * (part + 1) // count) for part in range(count))
+    """Of alike size: a thin one at the end would be too small for MS-SSIM; of even size, as checkerboards need it."""
+    pairs, count = length // 2, math.ceil(length / most)
+    return (slice(2 * (pairs * part // count), 2 * (pairs * (part + 1) // count)) for part in range(count))
 
 
 def _grown(core: Window, cells: int, *lengths: int) -> Window:

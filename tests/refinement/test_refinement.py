@@ -18,12 +18,12 @@ from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.objectives import MSE, MSSSIM
 from lic_lightning.refinement import PRESETS, Refinement, refinement
-from lic_lightning.refinement.mean_field import distortion_gradient
 from lic_lightning.refinement.problem import Problem, Target, problem_of
 from lic_lightning.refinement.synthesis import fast_synthesis
 from lic_lightning.runs.identity import CONF
 
 LMBDA = 0.0067
+CERTAIN = torch.tensor([0.0, 1.0, 0.0]).reshape(3, 1, 1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_ms_ssim_is_refined_by_its_own_objective(shipped: nn.Module) -> None:
 def test_a_picture_that_refinement_makes_dearer_keeps_its_plain_latents(
     shipped: nn.Module, photograph: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refinement, "mean_field", lambda problem, y_hat, descent: problem.rounded(y_hat + 1))
+    monkeypatch.setattr(refinement, "mean_field", lambda problem, y_hat, descent: y_hat + 1)
     refined = FileCodec("mbt2018-mean", shipped, refine=Refinement("fast", MSE(LMBDA)))
     assert refined.encode(photograph) == FileCodec("mbt2018-mean", shipped).encode(photograph)
 
@@ -158,8 +158,30 @@ def test_an_error_in_the_margin_counts_only_where_it_reaches_the_picture(
     image = photograph[:, :, :70].contiguous()  # 29 pixels of margin on the left
     problem = analysed(shipped, image)
     with torch.no_grad():
-        gradient = distortion_gradient(problem, problem.rounded(problem.y))
+        gradient = problem.slope(problem.plain.y_hat, torch.zeros(3, 1, 1, 1)).gradient
     assert gradient[..., 0].abs().sum() < gradient[..., 3].abs().sum() / 3
+
+
+def test_what_a_symbol_does_to_those_after_it_counts_where_it_is_their_context(photograph: Tensor) -> None:
+    for name in SIZES:
+        problem = analysed(small(name), photograph)
+        with torch.no_grad():
+            alone, with_others = (
+                problem.slope(problem.plain.y_hat, chances) for chances in (torch.zeros(3, 1, 1, 1), CERTAIN)
+            )
+        assert alone.gradient.equal(with_others.gradient) != problem.own.context
+
+
+@pytest.mark.parametrize("sides", [(52, 48), (132, 196), (260, 260)])
+def test_tiles_cover_a_picture_once_and_leave_checkerboards_in_place(
+    sides: tuple[int, int], photograph: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refinement, "LARGEST", 1000)
+    problem, times = analysed(small("elic2022-official"), photograph), torch.zeros(sides)
+    for core, _, outer in refinement.tiles(replace(problem, y=torch.empty(1, 1, *sides))):
+        times[core] += 1
+        assert all(span.start % 2 == span.stop % 2 == 0 for span in outer)
+    assert (times == 1).all()
 
 
 def test_a_large_picture_is_refined_in_tiles(shipped: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,15 +138,12 @@ class AutoregressiveCut(MeanScaleCut):
         """What is merged with the context (B,2M,h,w)."""
         return (self.codec.h_s(side["z_hat"]),)
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
-        """ŷ around the means that `before` gives, its likelihoods in its own context: one pass for all positions."""
-        (merged,), gaussian = params, self.codec.gaussian_conditional
-        with torch.no_grad():
-            around = self._in_context(merged, before)
-        y_hat, _ = quantiser(gaussian, y, *around)
-        scales, means = self._in_context(merged, y_hat)
-        likelihoods = {"y": entropy.likelihood(gaussian, y_hat, scales, means)}
-        return self._latents(y_hat, scales, means, likelihoods=likelihoods, y=y)
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
+        """ŷ around the means that y itself gives as the context: one pass for all positions."""
+        (merged,) = params
+        scales, means = self._in_context(merged, y)
+        y_hat, _ = quantiser(self.codec.gaussian_conditional, y, scales, means)
+        return self._latents(y_hat, scales, means, y=y)
 
     def rounded(self, y: Tensor, params: Params) -> Latents:
         """ŷ as the coder walks."""

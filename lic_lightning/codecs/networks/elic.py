@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
-from compressai.entropy_models import GaussianConditional
+from compressai.entropy_models import EntropyModel, GaussianConditional
 from compressai.latent_codecs import CheckerboardLatentCodec
 from compressai.models import SimpleVAECompressionModel
 from torch import Size, Tensor
@@ -35,14 +35,19 @@ class ElicCut(TransformCut):
         hyper = self.codec.latent_codec["hyper"]
         z_hat, z = entropy.rounded(hyper.entropy_bottleneck, hyper.h_a(y))
         side = {"z_hat": z_hat}
-        latents = self.coded(y, self.params(side), entropy.rounded, y)
+        latents = self.coded(y, self.params(side), entropy.rounded)
         return replace(latents, side=side, likelihoods=latents.likelihoods | known(z=z))
 
     def params(self, side: Mapping[str, Any]) -> Params:
         """What each half merges with its context (B,·,h,w)."""
         return (self.codec.latent_codec["hyper"].h_s(side["z_hat"]),)
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+    @property
+    def density(self) -> EntropyModel:
+        """Of y; all groups have Gaussians of one kind."""
+        return self._gaussian(0)
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
         """ŷ half after half."""
         parts, likelihoods = self._halves(y), {}
 
@@ -83,8 +88,8 @@ class ElicCut(TransformCut):
         return replace(self._walk(hyper, read_half), side=side)
 
     def likelihoods(self, latents: Latents) -> dict[str, Tensor]:
-        """Of y and z; all groups have Gaussians of one kind."""
-        y = entropy.likelihood(self._gaussian(0), latents.y_hat, latents.scales, latents.means)
+        """Of y and z."""
+        y = entropy.likelihood(self.density, latents.y_hat, latents.scales, latents.means)
         bottleneck = self.codec.latent_codec["hyper"].entropy_bottleneck
         return {"y": y, "z": entropy.likelihood(bottleneck, latents.side["z_hat"])}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from compressai.entropy_models import EntropyModel
 from compressai.models import FactorizedPrior, MeanScaleHyperprior, ScaleHyperprior
 from torch import Size, Tensor
 
@@ -24,13 +25,18 @@ class FactorizedCut(TransformCut):
 
     def quantise(self, y: Tensor) -> Latents:
         """ŷ."""
-        return self.coded(y, (), entropy.quantised, y)
+        return self.coded(y, (), entropy.quantised)
+
+    @property
+    def density(self) -> EntropyModel:
+        """Of y."""
+        return self.codec.entropy_bottleneck
 
     def params(self, side: Mapping[str, Any]) -> Params:
         """None: there is no side."""
         return ()
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
         """ŷ around its medians."""
         y_hat, likelihoods = quantiser(self.codec.entropy_bottleneck, y)
         return Latents(y_hat, likelihoods=known(y=likelihoods), y=y)
@@ -70,10 +76,10 @@ class ScaleHyperpriorCut(TransformCut):
         """ŷ around its means, by way of ẑ."""
         z_hat, z = entropy.quantised(self.codec.entropy_bottleneck, self.hyper_analysis(y))
         side = {"z_hat": z_hat}
-        latents = self.coded(y, self.params(side), entropy.quantised, y)
+        latents = self.coded(y, self.params(side), entropy.quantised)
         return replace(latents, side=side, likelihoods=latents.likelihoods | known(z=z))
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
         """ŷ around the means that ẑ gives."""
         y_hat, likelihoods = quantiser(self.codec.gaussian_conditional, y, *params)
         return self._latents(y_hat, *params, y=y, likelihoods=known(y=likelihoods))

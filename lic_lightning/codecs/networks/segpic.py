@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
-from compressai.entropy_models import EntropyBottleneck
+from compressai.entropy_models import EntropyBottleneck, EntropyModel
 from compressai.layers import GDN, conv1x1, conv3x3, subpel_conv3x3
 from compressai.models import CompressionModel
 from torch import Size, Tensor, nn
@@ -212,13 +212,18 @@ class SegpicCut:
         """Latent means and scales, of which ChARM makes each slice's own."""
         return self.codec.hyper(side["z_hat"], self.codec.g_sb2(side["p2_hat"]), side["regions"][1])
 
-    def coded(self, y: Tensor, params: Params, quantiser: Quantiser, before: Tensor) -> Latents:
+    @property
+    def density(self) -> EntropyModel:
+        """Of y, before its residual."""
+        return self.codec.charm.gaussian_conditional
+
+    def coded(self, y: Tensor, params: Params, quantiser: Quantiser) -> Latents:
         """ŷ slice after slice, with its residual."""
         return _latents(self.codec.charm(y, *params, quantiser), y)
 
     def rounded(self, y: Tensor, params: Params) -> Latents:
         """In eval mode."""
-        return self.coded(y, params, entropy.quantised, y)
+        return self.coded(y, params, entropy.quantised)
 
     @property
     def _bottlenecks(self) -> dict[str, EntropyBottleneck]:
