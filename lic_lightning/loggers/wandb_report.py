@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lic_lightning.evaluation.bd_rate import Method
-from lic_lightning.evaluation.curve import without_doubles
+from lic_lightning.evaluation.curve import refined_name, without_doubles
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import file_part
 from lic_lightning.reports.page import matrix
@@ -77,9 +77,10 @@ def build(
     if matrices:
         blocks += [wr.H1("Category × category"), *(wr.MarkdownBlock(_matrix(found)) for found in matrices)]
     test_sets = sorted({entry.curve.test_set for entry in entries})
+    points = sorted({refined_name(entry.curve.test_set, entry.curve.refined) for entry in entries})
     blocks += [
         wr.H1("RD points"),
-        grid([_scatter(name, m.column) for name in test_sets for m in metrics_of(entries)]),
+        grid([_scatter(name, m.column) for name in points for m in metrics_of(entries)]),
         wr.H1("Comparisons"),
         grid([wr.MediaBrowser(media_keys=[f"comparison_{file_part(name)}"]) for name in test_sets]),
         wr.H1("Training"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from lic_lightning.cli import main
@@ -35,6 +36,15 @@ def test_panels_draw_the_runs_of_this_sweep(blocks):
     ]
     assert grids[0].panels[0].x == wr.SummaryMetric("rd/food/bpp")
     assert [panel.media_keys for panel in grids[1].panels] == [["comparison_food"], ["comparison_kodak"]]
+
+
+def test_refined_points_have_panels_of_their_own(sweep):
+    rows = read_rows(sweep).filter(test_set="food")
+    refined = rows.filter(role="tuned").with_columns(refined=pl.lit("fast"), curve=pl.lit("other"))
+    built = build("main", "team", "lic", run_folders(sweep), bd_table(pl.concat([rows, refined]), bootstrap=0))
+    panels = next(block for block in built.blocks if isinstance(block, wr.PanelGrid)).panels
+    rates = [panel.x for panel in panels if panel.title.startswith("psnr")]
+    assert rates == [wr.SummaryMetric(f"rd/{name}/bpp") for name in ("food", "food refined fast")]
 
 
 def test_without_a_key_it_says_so_in_one_line(sweep, monkeypatch, tmp_path, capsys):
