@@ -29,7 +29,7 @@ from lic_lightning.codecs.padding import Frame, to_float
 from lic_lightning.codecs.registry import spec
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.evaluation.bd_rate import BDRate, BDRateRefused, bd_rate
-from lic_lightning.evaluation.curve import Curve, curves, same_images
+from lic_lightning.evaluation.curve import WHOLE_SET, Curve, curves, same_images
 from lic_lightning.evaluation.gain import image_gains
 from lic_lightning.evaluation.results import read_rows
 from lic_lightning.files import write_atomically
@@ -87,6 +87,7 @@ def best(rows: pl.DataFrame) -> pl.DataFrame:
     Choosing takes that all of them code, and decode to compare: their seconds are summed.
     """
     choices = rows.filter(pl.col("freeze").is_in(list(ENCODERS)), pl.col("category") != CONTROL)
+    choices = choices.filter(pl.col("image") != WHOLE_SET)
     alike = ["refined", "lmbda", "test_set_digest", "image"]
     choices = choices.unique(["curve", *alike], maintain_order=True)
     cost = pl.col("bpp") + pl.col("lmbda") * 255**2 * 10 ** (-pl.col("psnr") / 10)
@@ -156,9 +157,10 @@ class Cost:
         return work(codec, refine, spec(run.codec).stride)
 
     def _mb_of(self, weights: str) -> float:
-        """Of the delta of the run that the encoder comes from; none where it is the shipped one."""
+        """Of the delta of the run, in any sweep, that the encoder comes from; none where it is the shipped one."""
         _, trained, cell = weights.rpartition("run:")
-        return len(RunFolder(self.folder / cell).delta().pack()) / 1e6 if trained else 0.0
+        folders = sorted(self.folder.resolve().parent.glob(f"*/{cell}")) if trained else []
+        return len(RunFolder(folders[0]).delta().pack()) / 1e6 if folders else 0.0
 
 
 @torch.no_grad()

@@ -78,7 +78,7 @@ def run_of(cfg: DictConfig, folder: Path) -> Run:
         curve=curve_id(cfg),
         refined_curve=refined_curve_id(cfg),
         reference=reference_id(cfg) if reference else None,
-        reference_name=f"{reference.name} {Path(reference.weights).stem} (reference)" if reference else "",
+        reference_name=_reference_name(cfg) if reference else "",
         codec=cfg.rows.codec,
         category=cfg.rows.category,
         freeze=cfg.rows.freeze,
@@ -136,6 +136,12 @@ def reference_id(cfg: DictConfig) -> str:
     kept = {key: value for key, value in content.items() if key not in ("lmbda", "quality", "analysis")}
     weights = _in_a_curve(cfg, f"{node}.weights", kept["weights"])
     return _hash({**kept, "weights": weights, "padding": _reference_padding(cfg)})
+
+
+def _reference_name(cfg: DictConfig) -> str:
+    """With the padding, where the reference has one of its own."""
+    codec, own = cfg.reference.codec, cfg.reference.get("padding", "")
+    return f"{codec.name} {Path(codec.weights).stem} {own}".rstrip() + " (reference)"
 
 
 def _reference_padding(cfg: DictConfig) -> str:

@@ -75,6 +75,8 @@ def test_what_is_refined_is_another_point_against_the_same_reference() -> None:
 def test_a_reference_may_have_a_padding_of_its_own() -> None:
     own, zeros = config("reference=shipped_zeros"), config("reference=shipped", "evaluation.padding=zeros")
     assert run_of(own, Path()).reference_padding == "zeros"
+    assert run_of(own, Path()).reference_name == "mbt2018-mean shipped zeros (reference)"
+    assert run_of(zeros, Path()).reference_name == "mbt2018-mean shipped (reference)"
     assert reference_id(own) == reference_id(zeros) != reference_id(config("reference=shipped"))
     assert curve_id(own) != curve_id(zeros)
 
