@@ -28,6 +28,7 @@ EXAMPLES = """\
 examples:
   lic bd outputs/main outputs/main                       every curve of a sweep against its reference
   lic bd outputs/main outputs/main --test-set kodak --metric ms-ssim
+  lic bd outputs/main outputs/main --classic jpeg        every curve against JPEG, whole files on both sides
   lic bd bmshj2018-hyperprior.json mbt2018-mean.json mbt2018.json --method akima
   lic bd anchor.json outputs/main --test-set kodak --json
 
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> int:
     from lic_lightning.evaluation.results import ResultsError
 
     try:
-        anchors = _anchors(arguments.anchor, arguments.test_set)
+        anchors = _anchors(arguments.anchor, arguments.test_set, arguments.classic)
         tests = [test for path in arguments.test for test in _tests(path, arguments.test_set)]
         _forbid_mixed_sets(arguments.anchor, anchors, tests)
     except (RequestError, CurveError, ResultsError, OSError) as error:
@@ -71,13 +72,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("test", metavar="TEST", type=Path, nargs="+")
     parser.add_argument("--metric", choices=METRICS, default="psnr", help="quality; default psnr")
     parser.add_argument("--method", choices=("pchip", "akima", "cubic"), default="pchip", help="default pchip")
+    parser.add_argument("--classic", metavar="CODEC", help="anchor: that codec of ANCHOR's results: jpeg, webp, …")
     parser.add_argument("--test-set", metavar="NAME", help="only curves on this test set of our results")
     parser.add_argument("--json", action="store_true", help="print a list of objects, and nothing else, on stdout")
     return parser
 
 
-def _anchors(path: Path, test_set: str | None) -> list[Curve]:
+def _anchors(path: Path, test_set: str | None, classic: str | None) -> list[Curve]:
     found = _load(path, test_set)
+    if classic:
+        if named := [curve for curve in found if curve.role == "classic" and curve.codec == classic]:
+            return named
+        there = ", ".join(sorted({curve.codec for curve in found if curve.role == "classic"}))
+        raise RequestError(f"{path} has no rows of {classic}; classic codecs there: {there or 'none'}")
     learned = [curve for curve in found if curve.role != "classic"]
     return [curve for curve in found if curve.role == "reference"] or learned or found
 

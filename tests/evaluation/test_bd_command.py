@@ -140,6 +140,20 @@ def test_the_module_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_classic_codec_is_an_anchor_by_name_and_meets_whole_files(tmp_path, capsys, sweep):
+    sized = {"width": 100, "height": 100}
+    rows = [{**row, **sized, "file_bytes": round(1250 * row["bpp"] * 1.1)} for row in sweep()]
+    jpeg = {"role": "classic", "curve": "classic-jpeg", "curve_name": "JPEG", "codec": "jpeg", "padding": None}
+    rows += [{**row, **jpeg, "bytes": round(1250 * row["bpp"])} for row in rows if row["role"] == "reference"]
+    write_rows(tmp_path / "c" / "results.parquet", rows)
+    assert main([str(tmp_path), str(tmp_path), "--classic", "jpeg", "--json"]) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["anchor"], answer["rates"]) == ("JPEG", "files")
+    assert answer["bd_rate"] == pytest.approx(100 * (0.97 * 1.1 - 1), abs=0.5)
+    assert main([str(tmp_path), str(tmp_path), "--classic", "avif"]) == 2
+    assert "no rows of avif; classic codecs there: jpeg" in capsys.readouterr().err
+
+
 def test_a_refined_curve_stands_against_the_one_that_is_refined_too(tmp_path, capsys, sweep):
     for name, scale in (("base", 1.0), ("tuned", 0.9)):
         own = [row for row in sweep(curve=name, curve_name=name, cell=name, reference=None) if row["role"] == "tuned"]
