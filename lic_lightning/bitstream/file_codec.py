@@ -55,12 +55,12 @@ class FileCodec:
         self._tiles = _Tiles(self.cut, self.spec.stride) if isinstance(self.cut, TransformCut) else None
         self.tiled = self._tiles is not None and self._tiles.bounded
 
-    def encode(self, image: Tensor) -> bytes:
-        """The file of a picture (3,H,W) uint8 of any size."""
+    def encode(self, image: Tensor, y: Tensor | None = None) -> bytes:
+        """The file of a picture (3,H,W) uint8 of any size; y (1,M,h,w) stands for what the analysis would give."""
         _, height, width = image.shape
         coder = symbols.FileCoder()
         with _coding():
-            self.cut.write(self._analyse(image), coder)
+            self.cut.write(self._analyse(image, y), coder)
         streams = coder.strings(self.cut.streams)
         return Container(self.name, self.fingerprint, width, height, coder.crc, streams).pack()
 
@@ -96,13 +96,13 @@ class FileCodec:
             )
         return frame, latents
 
-    def _analyse(self, image: Tensor) -> Latents:
+    def _analyse(self, image: Tensor, y: Tensor | None) -> Latents:
         frame = Frame.of(image, self.spec.stride)
         padded = frame.pad(image, self.padding)
         if self._tiles is None:
             plain = self.cut.analyse(to_float(padded))
         else:
-            plain = self._tiles.cut.quantise(self._tiles.transform(padded))
+            plain = self._tiles.cut.quantise(self._tiles.transform(padded) if y is None else y)
         return plain if self.refine is None else self.refine(self.cut, plain, image, frame).latents
 
     def _accepted(self, file: Container) -> Frame:

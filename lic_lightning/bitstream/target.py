@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lic_lightning.bitstream.errors import OutOfReachError
 from lic_lightning.bitstream.file_codec import FileCodec
+from lic_lightning.codecs.latents import TransformCut
 from lic_lightning.codecs.shipped import shipped_lmbdas
 from lic_lightning.codecs.weights import load_codec
 from lic_lightning.metrics.image import psnr
@@ -81,13 +82,16 @@ class Target:
         return f"{value:.4f} bpp" if self.name == "bpp" else f"{value:.2f} dB"
 
     def _probe(self, codec: FileCodec, image: Tensor, octave: float) -> Probe:
+        """At a smaller λ once more, with the z of the refined y: scales of the codec's own λ would be too wide."""
         assert codec.refine is not None
         other, lmbda = copy.copy(codec), codec.refine.objective.lmbda * 2**octave
         other.refine = codec.refine.at(lmbda)
-        return self._measured(other, image, lmbda)
+        content = other.encode(image)
+        if octave < 0 and isinstance(codec.cut, TransformCut):
+            content = other.encode(image, other.latents(content)[1].y_hat)
+        return self._measured(other, image, content, lmbda)
 
-    def _measured(self, codec: FileCodec, image: Tensor, lmbda: float) -> Probe:
-        content = codec.encode(image)
+    def _measured(self, codec: FileCodec, image: Tensor, content: bytes, lmbda: float) -> Probe:
         if self.name == "bpp":
             value = 8 * len(content) / image[0].numel()
         else:
@@ -119,10 +123,11 @@ class Target:
         )
         if not self.shipped:
             return text
-        loaded = {lmbda: load_codec(codec.name, weights="shipped", lmbda=lmbda) for lmbda in shipped_lmbdas(codec.name)}
-        plain = [
-            self._measured(FileCodec(codec.name, other, codec.padding), image, lmbda) for lmbda, other in loaded.items()
-        ]
+        plain = []
+        for lmbda in shipped_lmbdas(codec.name):
+            loaded = load_codec(codec.name, weights="shipped", lmbda=lmbda)
+            other = FileCodec(codec.name, loaded, codec.padding)
+            plain.append(self._measured(other, image, other.encode(image), lmbda))
         if not (fitting := [probe for probe in plain if self.fits(probe.value)]):
             return f"{text}; no shipped λ would do"
         value, lmbda, _ = self._nearest(fitting)

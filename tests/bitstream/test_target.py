@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from lic_lightning.codecs.weights import load_codec
 from lic_lightning.metrics.image import psnr
 from lic_lightning.objectives import MSE
 from lic_lightning.refinement import Refinement
+from lic_lightning.selection.pick import rd_cost
 
 LMBDA = 0.0067
 
@@ -56,6 +58,16 @@ def test_a_picture_is_at_least_as_good_as_is_wanted(change: float, codec: FileCo
     wanted = change + decoded_psnr(codec, picture, codec.encode(picture))
     content = Target("psnr", wanted, shipped=True)(codec, picture).content
     assert wanted <= decoded_psnr(codec, picture, content) <= wanted + 0.04
+
+
+def test_at_a_smaller_lambda_z_follows_the_refined_y_and_what_is_minimized_falls(
+    codec: FileCodec, picture: Tensor
+) -> None:
+    lmbda, once = LMBDA / 4, copy.copy(codec)
+    once.refine = Refinement("fast", MSE(lmbda))
+    contents = once.encode(picture), Target("bpp", 1.0, shipped=True)._probe(codec, picture, -2).content
+    first, second = (rd_cost(content, picture, codec.decode(content), lmbda) for content in contents)
+    assert second < first
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("bpp", 0.1), ("bpp", 9.0), ("psnr", 22.0)])
