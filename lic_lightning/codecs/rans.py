@@ -11,6 +11,8 @@ import torch
 from compressai.ans import BufferedRansEncoder, RansDecoder
 from torch import Tensor
 
+PART = 4_000_000  # symbols that are a Python list at once, which takes 8 bytes for each
+
 
 class Tables(NamedTuple):
     """What an entropy model tells the coder: per index a CDF in integers, its length, and the symbol it starts at."""
@@ -70,7 +72,9 @@ def encode(coder: Coder, stream: str, symbols: Tensor, indexes: Tensor, tables: 
     strings = []
     for symbols_of_one, indexes_of_one in zip(symbols, indexes, strict=True):
         writer = coder.writer(stream)
-        writer.write(symbols_of_one.flatten().int().tolist(), indexes_of_one.flatten().tolist(), tables)
+        parts = zip(symbols_of_one.flatten().int().split(PART), indexes_of_one.flatten().split(PART), strict=True)
+        for symbols_of_part, indexes_of_part in parts:
+            writer.write(symbols_of_part.tolist(), indexes_of_part.tolist(), tables)
         strings.append(writer.flush())
     return strings
 
@@ -78,7 +82,8 @@ def encode(coder: Coder, stream: str, symbols: Tensor, indexes: Tensor, tables: 
 def decode(readers: Sequence[Reader], indexes: Tensor, tables: Tables) -> Tensor:
     """The next symbols of one string for each image: float32 of the shape of `indexes` (B,…)."""
     symbols = [
-        reader.read(indexes_of_one.flatten().tolist(), tables)
+        torch.tensor(reader.read(part.tolist(), tables), dtype=torch.int32, device=indexes.device)
         for reader, indexes_of_one in zip(readers, indexes, strict=True)
+        for part in indexes_of_one.flatten().split(PART)
     ]
-    return torch.tensor(symbols, dtype=torch.int32, device=indexes.device).reshape(indexes.shape).float()
+    return torch.cat(symbols).reshape(indexes.shape).float()

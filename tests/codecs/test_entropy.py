@@ -10,7 +10,7 @@ from compressai._CXX import pmf_to_quantized_cdf
 from compressai.entropy_models import EntropyModel
 from torch import Size, Tensor, nn
 
-from lic_lightning.codecs import entropy
+from lic_lightning.codecs import entropy, rans
 from lic_lightning.codecs.rans import RANS
 
 Make = Callable[..., nn.Module]
@@ -51,6 +51,17 @@ def test_a_density_with_two_parameters_a_value_is_written_and_read() -> None:
         shares.log2().sum().item(), abs=2 * 64
     )  # a state of 64 bits ends each
     assert entropy.likelihood(model, y_hat, lower, upper).equal(1 / (lower + upper + 1))
+
+
+def test_many_symbols_pass_to_the_coder_in_parts_of_the_same_string(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model, shape = Uniform().eval(), (2, 3, 8, 5)
+    lower, upper = torch.randint(0, 4, shape).float(), torch.randint(0, 4, shape).float()
+    y_hat, _ = entropy.quantised(model, torch.rand(shape) * (lower + upper) - lower, lower, upper)
+    at_once = entropy.write(RANS, "y", model, y_hat, lower, upper)
+    monkeypatch.setattr(rans, "PART", 7)
+    assert entropy.write(RANS, "y", model, y_hat, lower, upper) == at_once
+    assert entropy.read(RANS, "y", at_once, model, Size(shape), lower, upper).equal(y_hat)
 
 
 @torch.no_grad()
