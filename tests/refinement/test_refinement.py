@@ -184,6 +184,11 @@ def test_tiles_cover_a_picture_once_and_leave_checkerboards_in_place(
     assert (times == 1).all()
 
 
+def test_a_picture_is_refined_alike_each_time(shipped: nn.Module, photograph: Tensor) -> None:
+    codec = FileCodec("mbt2018-mean", shipped, refine=Refinement("fast", MSE(LMBDA)))
+    assert codec.encode(photograph) == codec.encode(photograph)
+
+
 def test_a_large_picture_is_refined_in_tiles(shipped: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     image = torch.from_numpy(skimage_data.astronaut()).permute(2, 0, 1)[:, :200, 100:330].contiguous()
     plain = FileCodec("mbt2018-mean", shipped)
