@@ -40,8 +40,15 @@ def main(argv: list[str]) -> int:
         return run(jobs)
     from lic_lightning.commands.plan import tell
 
-    tell(((job.cell, job.config, job.first.config) for job in jobs), arguments.json)
+    tell(((job.cell, _as_it_trains(job), job.first.config) for job in jobs), arguments.json)
     return 0
+
+
+def _as_it_trains(job: Job) -> Any:
+    from omegaconf import OmegaConf
+
+    evaluates = job.stage.command == "evaluate"
+    return OmegaConf.merge(job.config, {"trainer": {"max_steps": 0}}) if evaluates else job.config
 
 
 def read_chain(name: str, overrides: Sequence[str]) -> list[Job]:

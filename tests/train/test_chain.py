@@ -166,3 +166,12 @@ def test_the_chain_of_the_shipped_reference_killed_at_random_ends_as_if_it_had_n
     assert ended(start(tmp_path / "cut")) == 0
     assert len(list(cut.glob("*/results.parquet"))) == 12
     assert_equal(cut, tmp_path / "whole" / "shipped_reference")
+
+
+def test_the_plan_of_a_stage_that_evaluates_has_no_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["chain", "quickstart", "lmbda=0.0130", "category=demo_nature", "--plan", "--json"]) == 0
+    steps = {
+        cell["overrides"].partition("stage=")[2].split()[0]: cell["steps"]
+        for cell in json.loads(capsys.readouterr().out)
+    }
+    assert steps == {"padding": 0, "encoder": 100}
