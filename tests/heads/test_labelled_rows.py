@@ -26,8 +26,7 @@ def test_a_file_from_before_the_labels_reads(tmp_path):
 
 def test_the_columns_of_metrics_are_named_as_in_files_from_before_the_table():
     before = {"psnr": pl.Float64, "ms_ssim": pl.Float64, "ms_ssim_db": pl.Float64, "lpips": pl.Float64}
-    assert {**before, "top1": pl.Boolean, "top5": pl.Boolean} == QUALITY
-    assert list(SCHEMA)[list(SCHEMA).index("psnr") :][:5] == [*before, "encode_s"]
+    assert {**before, "top1": pl.Boolean, "top5": pl.Boolean}.items() <= QUALITY.items()
 
 
 def test_accuracy_is_a_quality_of_a_curve_where_every_image_has_it(tmp_path):
